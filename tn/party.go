@@ -1,0 +1,105 @@
+package tn
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Identity reads one party of a call as signalling names it: one value of From, To, P-Asserted-Identity or a
+// Request-URI; a tel, sip, sips or other absolute URI, with or without a display name and angle brackets; or a bare
+// number. The user of a SIP URI is a number when the URI says user=phone, when it begins with +, or when it consists of
+// digits, * and # (RFC 8224 §8.1; the last two are local policy); a user that is no number after all makes a URI
+// identity (RFC 8224 §8.5). The error wraps [ErrNotIdentity].
+func (p Plan) Identity(s string) (Identity, error) {
+	if len(s) > textLengthMax {
+		return Identity{}, fmt.Errorf("%w: %d bytes, at most %d", ErrNotIdentity, len(s), textLengthMax)
+	}
+	address, err := addrSpec(s)
+	if err != nil {
+		return Identity{}, err
+	}
+	scheme, rest, ok := cutScheme(address)
+	switch {
+	case !ok:
+		return numberIdentity(p.Number(address))
+	case scheme == "tel":
+		return numberIdentity(p.subscriber(rest))
+	case scheme == "sip" || scheme == "sips":
+		if n, ok := p.sipNumber(rest); ok {
+			return Of(n), nil
+		}
+	}
+	return ParseURI(address)
+}
+
+func numberIdentity(n Number, err error) (Identity, error) {
+	if err != nil {
+		return Identity{}, fmt.Errorf("%w: %w", ErrNotIdentity, err)
+	}
+	return Of(n), nil
+}
+
+// sipNumber finds the number in a SIP URI of which the scheme has been cut off.
+func (p Plan) sipNumber(rest string) (Number, bool) {
+	u, err := cutSIP(rest)
+	if err != nil {
+		return Number{}, false
+	}
+	name, _, _ := strings.Cut(u.user, ";")
+	name, ok := unescape(name)
+	if !ok || !u.isPhone() && !strings.HasPrefix(name, "+") && strings.Trim(name, "0123456789*#") != "" {
+		return Number{}, false
+	}
+	n, err := p.subscriber(u.user)
+	return n, err == nil
+}
+
+// subscriber reads the part of a tel or SIP URI that holds a number (RFC 3966 §3, telephone-subscriber). The
+// parameters are cut off before percent-encoding is undone: an encoded semicolon begins none.
+func (p Plan) subscriber(s string) (Number, error) {
+	number, parameters, _ := strings.Cut(s, ";")
+	number, ok := unescape(number)
+	if !ok {
+		return Number{}, fmt.Errorf("%w: broken percent-encoding", ErrNotNumber)
+	}
+	return p.number(number, parameters)
+}
+
+// addrSpec takes the address out of a header value that may be a name-addr (RFC 3261 §20.10): what stands between
+// angle brackets, or the whole value when there are none.
+func addrSpec(value string) (string, error) {
+	rest := strings.Trim(value, " \t")
+	quoted := strings.HasPrefix(rest, `"`)
+	if quoted {
+		rest = afterQuotedString(rest)
+	}
+	_, bracketed, found := strings.Cut(rest, "<")
+	if !found {
+		if quoted {
+			return "", fmt.Errorf("%w: a display name without an address", ErrNotIdentity)
+		}
+		return rest, nil
+	}
+	address, tail, found := strings.Cut(bracketed, ">")
+	if !found {
+		return "", fmt.Errorf("%w: an angle bracket is not closed", ErrNotIdentity)
+	}
+	tail = strings.Trim(tail, " \t")
+	if tail != "" && tail[0] != ';' || strings.ContainsAny(tail, ",<>") {
+		return "", fmt.Errorf("%w: more than one value", ErrNotIdentity)
+	}
+	return strings.Trim(address, " \t"), nil
+}
+
+// afterQuotedString gives what follows the quoted string at the beginning of s; nothing when it is not closed.
+func afterQuotedString(s string) string {
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return s[i+1:]
+		}
+	}
+	return ""
+}
