@@ -1,0 +1,66 @@
+package oob
+
+import (
+	"context"
+	"time"
+)
+
+// Outcome says what an act of publishing or spending did.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Created  Outcome = iota + 1 // it happened now
+	Repeated                    // it had happened before, in the same way; nothing changed
+)
+
+// Store is the shelf of a CPS. All methods may be called at the same time. An error is a [Fault]; what was refused has
+// changed nothing. Who retries: the caller's caller; the store never does.
+//
+// Nothing is served at or after its Expires; nothing acknowledged is dropped before it, whatever else is published.
+// Reading never deletes. It is not a database: it holds nothing older than the longest retention.
+type Store interface {
+	// Publish lays p under its key and remembers its token, both or neither. It answers Created when the publication can
+	// be read by Retrieve, and Repeated when the same token was already used with the same Body. Faults: Replayed (same
+	// token, other Body), DeadlinePassed (p.Expires is not in the future), QuotaExceeded (the publisher's or the key's
+	// share is used up), Overloaded (the shelf is full); the last three with RetryAfter.
+	Publish(ctx context.Context, p Publication) (Outcome, error)
+
+	// Retrieve gives the live records under k, newest first. There being none is not an error.
+	Retrieve(ctx context.Context, k Key) ([]Record, error)
+
+	// Spend remembers the use of a token that changes nothing else, once: Replayed when it was used before, with
+	// whatever Body; Overloaded when no more tokens can be remembered.
+	Spend(ctx context.Context, use TokenUse) error
+
+	// Used tells whether a token has been used, and whether with the same Body. It lets a caller answer a retry before
+	// costly checks; only Publish and Spend decide.
+	Used(use TokenUse) (used, same bool)
+
+	// Stats tells how full the shelf is.
+	Stats() StoreStats
+
+	// Ready is nil when both publishing and retrieving work.
+	Ready() error
+}
+
+// StoreStats tells how full a shelf is. The bytes are those of the PASSporTs; the memory that it takes is greater.
+type StoreStats struct {
+	Records, RecordsMax int64
+	Bytes, BytesMax     int64
+	Tokens, TokensMax   int64 // remembered token uses
+	Publishers          int64 // publishers with at least one live record
+	Oldest              time.Time
+}
+
+// Publisher hands a publication to one or more CPSs. It returns nil once at least one of them has acknowledged it.
+// An error is a Fault, and the call goes on without: no caller may stop a call because of it.
+type Publisher interface {
+	Publish(ctx context.Context, p Publication) error
+}
+
+// Retriever asks one or more CPSs for the PASSporTs under a key: the union, newest first, without duplicates. Nothing
+// being there is the Fault NotFound; any other Fault means that the answer is not known.
+type Retriever interface {
+	Retrieve(ctx context.Context, k Key) ([]string, error)
+}

@@ -1,0 +1,67 @@
+package oob
+
+import "time"
+
+// Profile names one published form of the CPS interface. What differs between forms is the row in [Profile.Row]; no
+// code outside the rows asks for a profile by name to decide what to do.
+type Profile uint8
+
+// The profiles. The zero Profile is none, so that a Key made in haste finds nothing.
+const (
+	noProfile   Profile = iota
+	Agreed              // ATIS-1000105: one CPS agreed per provider pair, the publisher's SPC in the key
+	Mesh                // ATIS-1000096: any CPS, keyed by the two numbers
+	profilesEnd         // keep last
+)
+
+// Row is what one profile decides.
+type Row struct {
+	Name          string        // in configuration, metrics and logs
+	Document      string        // where the form is published
+	KeyedBySPC    bool          // the key holds the publisher's SPC, and the access token says it in spc instead of sub
+	PublisherSets bool          // the publisher's exp is the record's deadline
+	RetentionMin  time.Duration // least and greatest values that the setting may take
+	RetentionMax  time.Duration
+	Retention     time.Duration // default: how long a record is kept when its publisher did not say
+}
+
+var profileRows = [profilesEnd]Row{
+	Agreed: {
+		Name: "agreed", Document: "ATIS-1000105", KeyedBySPC: true, PublisherSets: true,
+		RetentionMin: time.Second, RetentionMax: time.Minute, Retention: 15 * time.Second,
+	},
+	Mesh: {
+		Name: "mesh", Document: "ATIS-1000096",
+		RetentionMin: 5 * time.Second, RetentionMax: time.Minute, Retention: 15 * time.Second,
+	},
+}
+
+// Row gives what the profile decides; of an unknown profile, the zero Row.
+func (p Profile) Row() Row {
+	if p >= profilesEnd {
+		return Row{}
+	}
+	return profileRows[p]
+}
+
+// String is the profile's name.
+func (p Profile) String() string { return p.Row().Name }
+
+// Profiles lists all profiles, in the order of their rows.
+func Profiles() []Profile {
+	all := make([]Profile, 0, profilesEnd-1)
+	for p := noProfile + 1; p < profilesEnd; p++ {
+		all = append(all, p)
+	}
+	return all
+}
+
+// ProfileNamed finds a profile by its name.
+func ProfileNamed(name string) (Profile, bool) {
+	for _, p := range Profiles() {
+		if p.Row().Name == name {
+			return p, true
+		}
+	}
+	return noProfile, false
+}

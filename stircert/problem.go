@@ -1,0 +1,75 @@
+package stircert
+
+// Problem is one thing that is wrong with a certificate. Problems are errors: errors.Is(err, stircert.Expired) asks
+// for one, errors.AsType[stircert.Problem](err) finds which.
+type Problem uint8
+
+// The problems. Each makes a certificate unusable for verifying a call, whatever the policy; deviations that the
+// network lives with are not problems but lines of [Describe].
+const (
+	NotCertificate     Problem = iota + 1 // not an X.509 certificate, by the rules of crypto/x509
+	NotChain                              // what was served holds no certificate, or cannot be read as some
+	WrongVersion                          // not version 3
+	WrongKey                              // not a P-256 public key
+	IsCA                                  // a CA, and only end entities sign PASSporTs
+	NoDigitalSignature                    // KeyUsage is absent or lacks digitalSignature
+	NoTNAuthList                          // authority for nothing
+	BadTNAuthList                         // a TNAuthList that is not one
+	NotYetValid                           // before notBefore
+	Expired                               // after notAfter
+	NotTrusted                            // no path to a trust anchor
+	problemEnd                            // keep last
+)
+
+var problemSentences = [problemEnd]string{
+	NotCertificate:     "this is not an X.509 certificate",
+	NotChain:           "this is not a certificate chain",
+	WrongVersion:       "the certificate is not of version 3",
+	WrongKey:           "the public key is not on curve P-256",
+	IsCA:               "the certificate is that of a CA, and only end entities may sign",
+	NoDigitalSignature: "the key usage does not include digitalSignature",
+	NoTNAuthList:       "the certificate has no TNAuthList",
+	BadTNAuthList:      "the TNAuthList is malformed",
+	NotYetValid:        "the certificate is not valid yet",
+	Expired:            "the certificate has expired",
+	NotTrusted:         "no path leads from the certificate to a trust anchor",
+}
+
+var problemNames = [problemEnd]string{
+	NotCertificate:     "not-certificate",
+	NotChain:           "not-chain",
+	WrongVersion:       "wrong-version",
+	WrongKey:           "wrong-key",
+	IsCA:               "is-ca",
+	NoDigitalSignature: "no-digital-signature",
+	NoTNAuthList:       "no-tnauthlist",
+	BadTNAuthList:      "bad-tnauthlist",
+	NotYetValid:        "not-yet-valid",
+	Expired:            "expired",
+	NotTrusted:         "not-trusted",
+}
+
+// Problems lists all problems.
+func Problems() []Problem {
+	all := make([]Problem, 0, problemEnd-1)
+	for p := Problem(1); p < problemEnd; p++ {
+		all = append(all, p)
+	}
+	return all
+}
+
+// Error is the sentence that says what is wrong.
+func (p Problem) Error() string {
+	if p == 0 || p >= problemEnd {
+		return "unknown certificate problem"
+	}
+	return problemSentences[p]
+}
+
+// Name is a short stable name, for metrics and tables.
+func (p Problem) Name() string {
+	if p == 0 || p >= problemEnd {
+		return "unknown"
+	}
+	return problemNames[p]
+}
