@@ -1,0 +1,151 @@
+// Package jws is the compact JWS with ES256 that PASSporTs and the access tokens of a CPS have in common.
+//
+// Knows: three base64url segments, the raw 64-byte ES256 signature, strict JSON objects. Never hears of: claims and
+// what they mean, networks, certificates.
+//
+// # Failures
+//
+// Every refusal is one of the Err values, wrapped; none of them repeats a part of the token.
+package jws
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// The refusals.
+var (
+	ErrTooLong       = errors.New("token too long")
+	ErrSegments      = errors.New("not three segments")
+	ErrBase64        = errors.New("segment is not base64url without padding")
+	ErrJSON          = errors.New("not a strict JSON object")
+	ErrDuplicate     = errors.New("a member name stands twice") // always together with ErrJSON
+	ErrSignatureForm = errors.New("signature is not the 64 bytes r‖s of ES256")
+	ErrSignature     = errors.New("signature does not verify")
+)
+
+// SignatureBytes is the length of r‖s for P-256 (RFC 7518 §3.4).
+const SignatureBytes = 64
+
+// base64url refuses non-zero bits after the last byte, so that one token has one text.
+var base64url = base64.RawURLEncoding.Strict()
+
+// Token is a compact JWS taken apart. Header and Payload are the decoded bytes; nothing about them has been checked.
+type Token struct {
+	Header       []byte
+	Payload      []byte
+	Signature    []byte // as decoded, of any length; Verify wants 64
+	SigningInput string
+}
+
+// Split takes a compact JWS of at most lengthMax bytes apart (RFC 7515 §7.1).
+func Split(compact string, lengthMax int) (Token, error) {
+	if len(compact) > lengthMax {
+		return Token{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(compact), lengthMax)
+	}
+	header, rest, _ := strings.Cut(compact, ".")
+	payload, signature, found := strings.Cut(rest, ".")
+	if !found || strings.Contains(signature, ".") {
+		return Token{}, fmt.Errorf("%w: %d", ErrSegments, strings.Count(compact, ".")+1)
+	}
+	t := Token{SigningInput: compact[:len(header)+1+len(payload)]}
+	for _, segment := range []struct {
+		name string
+		text string
+		to   *[]byte
+	}{{"header", header, &t.Header}, {"payload", payload, &t.Payload}, {"signature", signature, &t.Signature}} {
+		decoded, err := decode(segment.text)
+		if err != nil {
+			return Token{}, fmt.Errorf("%w: %s", err, segment.name)
+		}
+		*segment.to = decoded
+	}
+	return t, nil
+}
+
+func decode(segment string) ([]byte, error) {
+	// encoding/base64 skips line breaks, which would give one token several texts.
+	if strings.ContainsAny(segment, "\r\n") {
+		return nil, ErrBase64
+	}
+	decoded, err := base64url.DecodeString(segment)
+	if err != nil {
+		return nil, ErrBase64
+	}
+	return decoded, nil
+}
+
+// Verify checks the signature over the received bytes, never over a re-serialisation (RFC 8225 §9). The key must be on
+// P-256, the curve of ES256 (RFC 7518 §3.4): on another curve no signature verifies.
+func (t Token) Verify(key *ecdsa.PublicKey) error {
+	if len(t.Signature) != SignatureBytes {
+		return fmt.Errorf("%w: %d bytes", ErrSignatureForm, len(t.Signature))
+	}
+	if !isP256(key) {
+		return fmt.Errorf("%w: the key is not on P-256", ErrSignature)
+	}
+	digest := sha256.Sum256([]byte(t.SigningInput))
+	r := new(big.Int).SetBytes(t.Signature[:SignatureBytes/2])
+	s := new(big.Int).SetBytes(t.Signature[SignatureBytes/2:])
+	if !ecdsa.Verify(key, digest[:], r, s) {
+		return ErrSignature
+	}
+	return nil
+}
+
+func isP256(key *ecdsa.PublicKey) bool { return key != nil && key.Curve == elliptic.P256() }
+
+// Sign makes the compact JWS of a header and a payload. The key must be on P-256, else ErrSignatureForm. An
+// *ecdsa.PrivateKey signs deterministically (RFC 6979, asked for by RFC 8225 §4.2); another crypto.Signer, such as a
+// hardware module, as it does.
+func Sign(key crypto.Signer, header, payload []byte) (string, error) {
+	if public, ok := key.Public().(*ecdsa.PublicKey); !ok || !isP256(public) {
+		return "", fmt.Errorf("sign token: %w: the key is not on P-256", ErrSignatureForm)
+	}
+	input := base64url.EncodeToString(header) + "." + base64url.EncodeToString(payload)
+	digest := sha256.Sum256([]byte(input))
+	random := rand.Reader
+	if _, ok := key.(*ecdsa.PrivateKey); ok {
+		random = nil
+	}
+	der, err := key.Sign(random, digest[:], crypto.SHA256)
+	if err != nil {
+		return "", fmt.Errorf("sign token: %w", err)
+	}
+	signature, err := rawSignature(der)
+	if err != nil {
+		return "", fmt.Errorf("sign token: %w", err)
+	}
+	return input + "." + base64url.EncodeToString(signature), nil
+}
+
+// SignedLength is the length in bytes of the compact JWS that Sign makes.
+func SignedLength(header, payload []byte) int {
+	return base64url.EncodedLen(len(header)) + 1 + base64url.EncodedLen(len(payload)) + 1 + base64url.EncodedLen(SignatureBytes)
+}
+
+// rawSignature turns the DER SEQUENCE of r and s, as every crypto.Signer gives it, into r‖s.
+func rawSignature(der []byte) ([]byte, error) {
+	input := cryptobyte.String(der)
+	var sequence cryptobyte.String
+	r, s := new(big.Int), new(big.Int)
+	if !input.ReadASN1(&sequence, asn1.SEQUENCE) || !sequence.ReadASN1Integer(r) || !sequence.ReadASN1Integer(s) ||
+		r.Sign() <= 0 || s.Sign() <= 0 || r.BitLen() > 8*SignatureBytes/2 || s.BitLen() > 8*SignatureBytes/2 {
+		return nil, fmt.Errorf("%w: the signer did not give two integers of P-256", ErrSignatureForm)
+	}
+	raw := make([]byte, SignatureBytes)
+	r.FillBytes(raw[:SignatureBytes/2])
+	s.FillBytes(raw[SignatureBytes/2:])
+	return raw, nil
+}

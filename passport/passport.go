@@ -1,0 +1,119 @@
+// Package passport reads, judges, signs and verifies PASSporTs (RFC 8225): the tokens in which a telephone provider
+// signs who calls whom.
+//
+// Knows: the compact serialisation, strict JSON, canonical JSON, ES256; the types base (no ppt), shaken (RFC 8588)
+// and div (RFC 8946). Never hears of: networks, files, clocks, certificates, SIP.
+//
+// Reading goes in steps, so that a verification service can give the answer that each fault deserves:
+//
+//	Open ──► Envelope ──► CheckHeader ──► Claims     Parse = all three
+//	                 └──► Verify(key)
+//
+// [Parse] fails strictly. [Diagnose] explains to a person what is odd about a token, good or bad.
+//
+// # Failures
+//
+// Every refusal is an *[Error] with a [Problem]; errors.Is(err, passport.SignatureInvalid) asks for it. Whatever is
+// returned beside an error is the zero value. No error repeats a number or a part of the token.
+//
+// # Limits
+//
+// A token has at most [TokenBytesMax] bytes, its JSON nests at most [depthMax] deep, it names at most [DestMax]
+// destinations.
+package passport
+
+import (
+	"crypto/ecdsa"
+	"slices"
+	"time"
+
+	"github.com/viaduct-oob/viaduct/internal/jws"
+	"github.com/viaduct-oob/viaduct/tn"
+)
+
+// Limits. The RFCs state none; a SHAKEN token has about 400 bytes.
+const (
+	TokenBytesMax = 8 << 10
+	DestMax       = 32
+	depthMax      = 16
+)
+
+// Type is the value of ppt (RFC 8225 §8.1). The empty Type is a base PASSporT.
+type Type string
+
+// The types that this package judges.
+const (
+	Base   Type = ""
+	Shaken Type = "shaken" // RFC 8588
+	Div    Type = "div"    // RFC 8946
+)
+
+// Attestation is the value of the claim attest (RFC 8588 §4).
+type Attestation string
+
+// The attestation levels.
+const (
+	AttestFull    Attestation = "A" // the signer knows the customer and that the number is the customer's
+	AttestPartial Attestation = "B" // the signer knows the customer, not the number
+	AttestGateway Attestation = "C" // the signer knows where the call entered its network, no more
+)
+
+// Valid reports whether a is one of the three levels, in upper case.
+func (a Attestation) Valid() bool { return a == AttestFull || a == AttestPartial || a == AttestGateway }
+
+// Header is the JOSE header of a PASSporT (RFC 8225 §4). An absent member is the empty string.
+type Header struct {
+	Alg string
+	PPT Type
+	Typ string
+	X5U string
+}
+
+// Claims are the claims that the known types define. Further claims are kept in Extra. What was received is the
+// signer's text and may be any: OrigID and DivHI may hold line breaks, for instance.
+type Claims struct {
+	IAT    time.Time     // claim iat, whole seconds (RFC 8225 §5.1.1)
+	Orig   tn.Identity   // RFC 8225 §5.2.1
+	Dest   []tn.Identity // RFC 8225 §5.2.1; as received, or in any order for signing
+	Attest Attestation   // shaken: RFC 8588 §4
+	OrigID string        // shaken: RFC 8588 §5
+	Div    tn.Identity   // div: the destination before the retargeting (RFC 8946 §3)
+	DivHI  string        // div: its place in History-Info (RFC 8946 §8); empty when absent
+	Extra  []Member      // other claims, in the order received
+}
+
+// Member is one further claim, its value as JSON text: as received, and canonical in what Sign makes.
+type Member struct {
+	Name  string
+	Value string
+}
+
+// Envelope is a token whose form is sound: three segments, two strict JSON objects, 64 bytes that may be a signature.
+// Nothing in it is to be believed.
+type Envelope struct {
+	Header Header
+	crit   bool
+	text   string
+	parts  jws.Token
+}
+
+// Token is a PASSporT of a known type that has all that its type asks for. Its signature has not been verified.
+type Token struct {
+	Envelope
+	Claims Claims
+}
+
+// String is the compact form, byte for byte as received.
+func (e *Envelope) String() string { return e.text }
+
+// Verify checks the ES256 signature over the received bytes (RFC 8225 §9), and nothing else: whether the token is fresh
+// and its key believed are questions of their own. Whoever has a token can make a second text of it that verifies too
+// (r, n−s): remember [Envelope.SigningInput] to recognise a replay. Problems: SignatureForm, SignatureInvalid, the
+// latter also for a key that is not on P-256.
+func (e *Envelope) Verify(key *ecdsa.PublicKey) error { return fromJWS(e.parts.Verify(key)) }
+
+// SigningInput is what the signature covers: header and payload as received, and the dot between them.
+func (e *Envelope) SigningInput() string { return e.parts.SigningInput }
+
+// Names reports whether id is one of the destinations.
+func (c *Claims) Names(id tn.Identity) bool { return slices.Contains(c.Dest, id) }

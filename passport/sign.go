@@ -1,0 +1,166 @@
+package passport
+
+import (
+	"crypto"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/viaduct-oob/viaduct/internal/jws"
+	"github.com/viaduct-oob/viaduct/tn"
+)
+
+// Sign makes a PASSporT of the given type: canonical JSON (RFC 8225 §9), ES256. What it makes, Parse accepts; claims
+// of which that is not true are refused with the problem that Parse would find, or Unsignable. A key that is not on
+// P-256 is refused with SignatureForm; an error of the key itself is returned wrapped.
+func Sign(key crypto.Signer, ppt Type, x5u string, claims Claims) (string, error) {
+	if !isASCII(x5u) {
+		return "", problem(HeaderForm, "x5u") // RFC 3986 §2: a URI is made of ASCII characters.
+	}
+	header := canonical(map[string]string{
+		"alg": `"ES256"`, "typ": `"passport"`, "x5u": quote(x5u), "ppt": optional(string(ppt)),
+	})
+	payload, err := claims.canonical(ppt)
+	if err != nil {
+		return "", err
+	}
+	// Form first, signature last: a token that Parse would refuse must not exist with our signature under it.
+	if jws.SignedLength(header, payload) > TokenBytesMax {
+		return "", problem(TooLong, "")
+	}
+	draft := Envelope{parts: jws.Token{Header: header, Payload: payload}}
+	if err := draft.readHeader(); err != nil {
+		return "", err
+	}
+	if err := draft.CheckHeader(); err != nil {
+		return "", err
+	}
+	if _, err := draft.Claims(); err != nil {
+		return "", err
+	}
+	compact, err := jws.Sign(key, header, payload)
+	return compact, fromJWS(err)
+}
+
+// canonical gives the payload with its members in order (RFC 8225 §9), dest sorted (RFC 8225 §5.2.1).
+func (c *Claims) canonical(ppt Type) ([]byte, error) {
+	// RFC 8588 §5: origid is a UUID. When verifying, any string is taken and reported by Diagnose.
+	if ppt == Shaken && !isUUID(c.OrigID) || !utf8.ValidString(c.OrigID) {
+		return nil, problem(OrigIDForm, "origid")
+	}
+	if c.DivHI != "" && c.Div.IsZero() || !utf8.ValidString(c.DivHI) {
+		return nil, problem(DivForm, "hi")
+	}
+	members := map[string]string{
+		"iat":    strconv.FormatInt(c.IAT.Unix(), 10),
+		"orig":   party(c.Orig, ""),
+		"dest":   destination(c.Dest),
+		"attest": optional(string(c.Attest)),
+		"origid": optional(c.OrigID),
+		"div":    party(c.Div, c.DivHI),
+	}
+	for _, extra := range c.Extra {
+		value := jws.Value(extra.Value)
+		if _, taken := members[extra.Name]; taken || !isASCII(extra.Name) || jws.Canonicalize(&value) != nil {
+			return nil, problem(Unsignable, "")
+		}
+		members[extra.Name] = string(value)
+	}
+	return canonical(members), nil
+}
+
+// canonical writes the members that have a value, in the order of their names.
+func canonical(members map[string]string) []byte {
+	names := make([]string, 0, len(members))
+	for name, value := range members {
+		if value != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	text := []byte{'{'}
+	for i, name := range names {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(append(jws.AppendString(text, name), ':'), members[name]...)
+	}
+	return append(text, '}')
+}
+
+func quote(s string) string { return string(jws.AppendString(nil, s)) }
+
+// optional is the JSON string, or nothing for nothing: an absent member.
+func optional(s string) string {
+	if s == "" {
+		return ""
+	}
+	return quote(s)
+}
+
+func party(id tn.Identity, hi string) string {
+	switch {
+	case id.IsZero():
+		return ""
+	case id.IsURI():
+		return string(canonical(map[string]string{"hi": optional(hi), "uri": quote(id.String())}))
+	}
+	return string(canonical(map[string]string{"hi": optional(hi), "tn": quote(id.String())}))
+}
+
+func destination(dest []tn.Identity) string {
+	var numbers, uris []string
+	for _, id := range dest {
+		if id.IsURI() {
+			uris = append(uris, id.String())
+		} else {
+			numbers = append(numbers, id.String())
+		}
+	}
+	return string(canonical(map[string]string{"tn": sorted(numbers), "uri": sorted(uris)}))
+}
+
+func sorted(texts []string) string {
+	if len(texts) == 0 {
+		return ""
+	}
+	slices.Sort(texts)
+	text := []byte{'['}
+	for i, s := range texts {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = jws.AppendString(text, s)
+	}
+	return string(append(text, ']'))
+}
+
+// isASCII is false of the empty text too.
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isUUID accepts the 36-character text form of any version (RFC 9562 §4).
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F':
+		default:
+			return false
+		}
+	}
+	return true
+}

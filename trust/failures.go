@@ -1,0 +1,108 @@
+package trust
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/viaduct-oob/viaduct/oob"
+)
+
+// failures remembers the URLs that gave no trusted certificate, so that they are tried less and less often. A host
+// has a bounded share: a provider that signs tokens with ever new x5u's forgets its own failures, not those of others.
+type failures struct {
+	max, hostMax int
+
+	mu    sync.Mutex
+	byURL map[string]*failure // guarded by mu
+	hosts map[string][]string // URLs of each host, oldest first; guarded by mu
+}
+
+type failure struct {
+	host  string
+	fault *oob.Fault
+	last  time.Time
+	wait  time.Duration // from last until the next try
+}
+
+func newFailures(max, hostMax int) *failures {
+	return &failures{max: max, hostMax: hostMax, byURL: make(map[string]*failure), hosts: make(map[string][]string)}
+}
+
+// blocked gives the fault that keeps the URL from being tried now, or nil.
+func (f *failures) blocked(x5u string, now time.Time) *oob.Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known := f.byURL[x5u]
+	if known == nil {
+		return nil
+	}
+	rest := known.last.Add(known.wait).Sub(now)
+	if rest <= 0 {
+		return nil
+	}
+	fault := *known.fault
+	fault.RetryAfter = rest
+	return &fault
+}
+
+// add notes one more failure. The wait doubles from BackoffMin to BackoffMax, and starts again for a URL that has
+// not been asked for in a long time.
+func (f *failures) add(s source, fault *oob.Fault, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known := f.byURL[s.x5u]
+	if known == nil {
+		f.makeRoom(s.host)
+		known = &failure{host: s.host}
+		f.byURL[s.x5u] = known
+		f.hosts[s.host] = append(f.hosts[s.host], s.x5u)
+	}
+	known.wait = min(max(BackoffMin, 2*known.wait), BackoffMax)
+	if now.Sub(known.last) > 2*BackoffMax {
+		known.wait = BackoffMin
+	}
+	known.fault, known.last = fault, now
+}
+
+// makeRoom drops the host's own oldest failure when its share is used up, and that of any host when all is full.
+func (f *failures) makeRoom(host string) {
+	if len(f.hosts[host]) >= f.hostMax {
+		f.drop(f.hosts[host][0])
+	}
+	for _, urls := range f.hosts {
+		if len(f.byURL) < f.max {
+			return
+		}
+		f.drop(urls[0])
+	}
+}
+
+// forget says that the URL works.
+func (f *failures) forget(x5u string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.drop(x5u)
+}
+
+// drop removes a URL, if it is there. The caller holds mu.
+func (f *failures) drop(x5u string) {
+	known := f.byURL[x5u]
+	if known == nil {
+		return
+	}
+	delete(f.byURL, x5u)
+	urls := f.hosts[known.host]
+	at := slices.Index(urls, x5u)
+	if urls = slices.Delete(urls, at, at+1); len(urls) == 0 {
+		delete(f.hosts, known.host)
+		return
+	}
+	f.hosts[known.host] = urls
+}
+
+func (f *failures) len() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.byURL)
+}

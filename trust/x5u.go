@@ -1,0 +1,82 @@
+package trust
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// X5UBytesMax bounds an x5u. RFC 3986 has no limit; those of the network stay below 300.
+const X5UBytesMax = 2048
+
+// Laboratory exempts named hosts from two rules: they may have private addresses and any port, and their TLS
+// certificates are checked against Roots instead of the system's. All other rules hold, and all hosts that are not
+// named keep all of them. Naming a host here lets every signer make us connect to it.
+type Laboratory struct {
+	Hosts []string       // "host" for all its ports, or "host:port"
+	Roots *x509.CertPool // nil for the system's
+}
+
+func (l Laboratory) has(u *url.URL) bool {
+	return slices.ContainsFunc(l.Hosts, func(host string) bool {
+		return strings.EqualFold(host, u.Hostname()) || strings.EqualFold(host, u.Host)
+	})
+}
+
+// source is where a certificate is fetched: an x5u that passed the rules.
+type source struct {
+	x5u        string
+	url        *url.URL
+	host       string // lower case, for what is counted per host
+	laboratory bool
+}
+
+// parseX5U applies the rules of ATIS-1000074 to the text of an x5u: https, port absent, 443 or 8443, no userinfo, no
+// query and no fragment, not even empty ones.
+func (r *Repository) parseX5U(x5u string) (source, error) {
+	if x5u == "" || len(x5u) > X5UBytesMax {
+		return source{}, fmt.Errorf("%w: not 1 to %d bytes", ErrX5U, X5UBytesMax)
+	}
+	for i := range len(x5u) {
+		if x5u[i] <= ' ' || x5u[i] > '~' {
+			return source{}, fmt.Errorf("%w: byte %d does not belong into a URI", ErrX5U, i+1)
+		}
+	}
+	u, err := url.Parse(x5u)
+	if err != nil {
+		return source{}, fmt.Errorf("%w: not a URI", ErrX5U) // err would repeat it
+	}
+	s := source{x5u: x5u, url: u, host: strings.ToLower(u.Hostname()), laboratory: r.laboratory.has(u)}
+	if err := s.check(r.refuseIPLiterals); err != nil {
+		return source{}, fmt.Errorf("%w: %w", ErrX5U, err)
+	}
+	return s, nil
+}
+
+func (s source) check(refuseIPLiterals bool) error {
+	switch port := s.url.Port(); {
+	case s.url.Scheme != "https":
+		return fmt.Errorf("not https")
+	case s.host == "":
+		return fmt.Errorf("no host")
+	case s.url.User != nil:
+		return fmt.Errorf("user information")
+	case strings.ContainsRune(s.x5u, '?'):
+		return fmt.Errorf("a query")
+	case strings.ContainsRune(s.x5u, '#'):
+		return fmt.Errorf("a fragment")
+	case strings.HasSuffix(s.url.Host, ":"):
+		return fmt.Errorf("an empty port")
+	case port != "" && port != "443" && port != "8443" && !s.laboratory:
+		return fmt.Errorf("a port other than 443 and 8443")
+	}
+	if refuseIPLiterals && !s.laboratory {
+		if _, err := netip.ParseAddr(s.host); err == nil {
+			return fmt.Errorf("an IP address as the host")
+		}
+	}
+	return nil
+}
