@@ -23,16 +23,21 @@ type Row struct {
 	RetentionMin  time.Duration // least and greatest values that the setting may take
 	RetentionMax  time.Duration
 	Retention     time.Duration // default: how long a record is kept when its publisher did not say
+	Patience      time.Duration // how long after a call has come its record may still be on the way, and is worth asking for again
 }
 
 var profileRows = [profilesEnd]Row{
 	Agreed: {
 		Name: "agreed", Document: "ATIS-1000105", KeyedBySPC: true, PublisherSets: true,
 		RetentionMin: time.Second, RetentionMax: time.Minute, Retention: 15 * time.Second,
+		// The call is released when the CPS has it; only a publisher that could not wait for that is late.
+		Patience: 400 * time.Millisecond,
 	},
 	Mesh: {
 		Name: "mesh", Document: "ATIS-1000096",
 		RetentionMin: 5 * time.Second, RetentionMax: time.Minute, Retention: 15 * time.Second,
+		// The record may have been published to another CPS and has to be relayed.
+		Patience: time.Second,
 	},
 }
 

@@ -52,7 +52,7 @@ type Verdict struct {
 	Case       string // E3 to E19: the row of the table that decided; empty when nothing failed
 	Source     Source
 	Attest     string // A, B or C of the PASSporT that decided; empty unless it passed
-	OrigID     string // its origid; empty unless it passed
+	OrigID     string // its origid; empty unless it passed, and where its signer wrote what no header field may hold
 	SignerSPC  string // SPC in the certificate that signed it; empty unless it passed
 	Passport   string // the PASSporT that decided; empty when there was none
 	Checks     []Check

@@ -1,0 +1,94 @@
+package stivs
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"time"
+
+	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/trust"
+)
+
+// attempt is what came of asking for a certificate and verifying a signature with it.
+type attempt struct {
+	credential *trust.Credential // nil unless all went well
+	err        error             // of the verifier
+	tried      bool              // there was a certificate, it was believed, and so the signature was looked at
+	signature  error             // what looking at it last gave
+	began      time.Time         // looking at it, the last time
+	ended      time.Time
+}
+
+// believe takes the last steps: it gets the signer's certificate, makes sure that it is believed, and verifies the
+// signature with its key. It may use one of so many equal shares of the time that is left.
+func (v *verification) believe(ctx context.Context, c *candidate, shares int) bool {
+	ctx, cancel := context.WithTimeout(ctx, remaining(ctx)/time.Duration(shares))
+	defer cancel()
+	began := v.now()
+	var a attempt
+	a.credential, a.err = v.verifier.Verify(ctx, c.envelope.Header.X5U, func(key *ecdsa.PublicKey) error {
+		a.tried, a.began = true, v.now()
+		a.signature = c.envelope.Verify(key)
+		a.ended = v.now()
+		return a.signature
+	})
+	if !a.tried {
+		a.began = v.now()
+		a.ended = a.began
+	}
+	verified := c.record(a.fetched(), began, a.began) &&
+		c.record(a.trusted(c, a.ended), a.began, a.began) &&
+		c.record(a.verified(), a.began, a.ended)
+	if !verified {
+		c.skipRest("not reached", a.ended)
+		return false
+	}
+	c.certificate = a.credential.Certificate
+	return true
+}
+
+func (a *attempt) fetched() finding {
+	switch {
+	case a.tried || errors.Is(a.err, oob.CredentialUntrusted):
+		return pass("there is a certificate")
+	case errors.Is(a.err, trust.ErrX5U):
+		return fail(E7, a.err.Error())
+	case a.err != nil:
+		return fail(E8, a.err.Error())
+	}
+	return fail(E8, "no certificate")
+}
+
+func (a *attempt) trusted(c *candidate, now time.Time) finding {
+	switch {
+	case !a.tried:
+		return fail(E17, a.err.Error())
+	case a.credential == nil: // it was believed, but the signature is not its key's
+		return pass("a trust anchor stands behind it")
+	}
+	certificate := a.credential.Certificate
+	if err := certificate.CheckTime(now); err != nil {
+		return fail(E17, err.Error())
+	}
+	// RFC 8224 §6.2, step 4: the date of what was signed lies inside the validity of the credential.
+	if err := certificate.CheckTime(c.claims.IAT); err != nil {
+		return fail(E17, "at the iat: "+err.Error())
+	}
+	// ATIS-1000080 §6.4.1: a shaken PASSporT is signed by a provider; a delegate, which has numbers alone, signs others.
+	if len(certificate.TNAuthList.SPCs) == 0 {
+		return fail(E17, "the certificate is not that of a provider")
+	}
+	return pass("a trust anchor stands behind provider " + certificate.TNAuthList.SPCs[0])
+}
+
+// verified is true of nothing but a signature that was seen to be good.
+func (a *attempt) verified() finding {
+	switch {
+	case a.tried && a.signature == nil && a.err == nil && a.credential != nil:
+		return pass("ES256 with the certificate's key")
+	case a.signature != nil:
+		return fail(E18, a.signature.Error())
+	}
+	return fail(E18, "not verified")
+}

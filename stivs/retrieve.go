@@ -1,0 +1,85 @@
+package stivs
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/viaduct-oob/viaduct/oob"
+)
+
+// outOfBand asks for the PASSporTs under the call's key.
+func (v *verification) outOfBand(ctx context.Context) []*candidate {
+	check := oob.Check{Name: "retrieval", At: v.now()}
+	tokens, err := v.retrieve(ctx)
+	if err != nil {
+		fault := oob.FaultOf(err)
+		why := "The CPS gave no answer: " + fault.Kind.Row().Title + "."
+		if fault.Kind == oob.NotFound {
+			why = "Nothing is published for the call."
+		}
+		v.absent = append(v.absent, why)
+		check.Outcome, check.Detail = oob.CheckFailed, why+" ("+fault.Error()+")"
+		v.check(check)
+		return nil
+	}
+	check.Outcome, check.Detail = oob.CheckPassed, fmt.Sprintf("%d PASSporT(s)", len(tokens))
+	if len(tokens) > RetrievedMax {
+		tokens = tokens[:RetrievedMax]
+		check.Detail += fmt.Sprintf(", of which the first %d are judged", RetrievedMax)
+	}
+	v.check(check)
+	return candidates(oob.SourceOutOfBand, tokens)
+}
+
+// retrieve keeps a quarter of the time for the certificates: a client that asks again until its time is up, because
+// nothing is there yet, must leave enough to judge what it finds in the end. It does not rely on the client to keep
+// the time.
+func (v *verification) retrieve(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, remaining(ctx)*3/4)
+	defer cancel()
+	type answer struct {
+		tokens []string
+		err    error
+	}
+	answers := make(chan answer, 1) // the goroutine ends even when nobody waits any more
+	go func() {
+		var a answer
+		defer func() {
+			if cause := recover(); cause != nil {
+				a = answer{err: fmt.Errorf("retriever: %v", cause)}
+			}
+			answers <- a
+		}()
+		a.tokens, a.err = v.retriever.Retrieve(ctx, v.call.Key)
+		if a.err == nil && len(a.tokens) == 0 {
+			a.err = oob.Faultf(oob.NotFound, "nothing there")
+		}
+	}()
+	select {
+	case a := <-answers:
+		return a.tokens, a.err
+	case <-ctx.Done():
+		return nil, oob.Faultf(oob.PeerTimeout, "no answer in time").Because(ctx.Err())
+	}
+}
+
+// noteUnasked says why the CPS was not asked.
+func (v *verification) noteUnasked(winner *candidate) {
+	switch {
+	case winner != nil:
+		v.skipped("retrieval", "a PASSporT in band has passed")
+		return
+	case v.retriever == nil:
+		v.skipped("retrieval", "there is no CPS to ask")
+	default:
+		v.skipped("retrieval", "the call has no key to look under")
+	}
+	v.absent = append(v.absent, "No CPS was asked.")
+}
+
+// remaining is the time that ctx leaves. ctx has a deadline.
+func remaining(ctx context.Context) time.Duration {
+	deadline, _ := ctx.Deadline()
+	return time.Until(deadline)
+}

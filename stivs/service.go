@@ -1,0 +1,99 @@
+// Package stivs is the verification service: it finds the PASSporT of a call, in band or out of band, checks it, and
+// gives a verdict that shows every check.
+//
+// Knows: the checks of RFC 8224 §6.2 for shaken, the cases of ATIS-1000082 (cases.go), where to look for a PASSporT and
+// for how long. Never hears of: HTTP, SIP messages, how a CPS or a certificate repository is reached.
+//
+// Read verify.go first, then steps.go and believe.go.
+//
+// # What decides
+//
+// One good PASSporT suffices, wherever it came from (RFC 8224 §6.2: only when all are invalid is the call's identity
+// invalid). In band comes first; out of band is asked when no PASSporT in band has passed, also when there were some
+// and all failed: whoever wants to get around a bad one could as well leave it away, so that to refuse the second
+// look would protect nobody, and would punish calls whose header was damaged on the way. When none passes, the one that
+// got furthest through the checks decides, the first of those that got equally far. The checks run from form to
+// signature, so a PASSporT that names this call and this minute and is not believed outranks garbage, and
+// TN-Validation-Failed outranks No-TN-Validation; PASSporTs of other types come last, because they are ignored
+// (RFC 8224 §6.2, step 1). None of this can make a call pass: for that a PASSporT must pass every check itself.
+//
+// Only the type shaken is judged. A call that was diverted is named by a chain of div PASSporTs (RFC 8946 §3), which is
+// not judged: the shaken PASSporT names another called party then, and the verdict is E16 with a check "diversion".
+//
+// # Failures
+//
+// There are none: [Service.Verify] always gives a verdict, within its budget. Whatever fails that is not the
+// PASSporT's fault ends in No-TN-Validation, with a check that says why, and the call goes on.
+//
+// # Limits
+//
+// [BudgetDefault], identity.HeadersMax header fields in band, [RetrievedMax] PASSporTs out of band. No certificate is
+// fetched for a PASSporT that is not fresh or names another call. What remains of the budget is divided evenly among
+// the PASSporTs that need a certificate, and the look out of band, so that one repository that hangs cannot use it up.
+package stivs
+
+import (
+	"errors"
+	"time"
+
+	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/tn"
+	"github.com/viaduct-oob/viaduct/trust"
+)
+
+// BudgetDefault is the time for one verdict where the configuration says none: less than a caller notices on top of
+// call set-up, enough for one retrieval and one certificate.
+const BudgetDefault = 2 * time.Second
+
+// RetrievedMax bounds how many of the PASSporTs that were retrieved for one call are judged.
+const RetrievedMax = 32
+
+// freshnessDefault is that of RFC 8224 §6.2 and of ATIS-1000082.
+var freshnessDefault = oob.Freshness{Past: time.Minute, Future: time.Minute}
+
+// Config says whom to believe, where to look and for how long.
+type Config struct {
+	Verifier  *trust.Verifier
+	Retriever oob.Retriever    // nil to look in band only
+	Freshness oob.Freshness    // of the call's date and of iat; zero means 60 s on both sides
+	Budget    time.Duration    // for one verdict, all waiting included; zero means BudgetDefault
+	Now       func() time.Time // default time.Now
+}
+
+// Service verifies calls. It is safe for concurrent use.
+type Service struct {
+	verifier  *trust.Verifier
+	retriever oob.Retriever
+	freshness oob.Freshness
+	budget    time.Duration
+	now       func() time.Time
+}
+
+// New makes a service.
+func New(cfg Config) (*Service, error) {
+	if cfg.Verifier == nil {
+		return nil, errors.New("verification service: nothing to believe certificates with")
+	}
+	if cfg.Budget < 0 || cfg.Freshness.Past < 0 || cfg.Freshness.Future < 0 {
+		return nil, errors.New("verification service: a negative duration")
+	}
+	if cfg.Budget == 0 {
+		cfg.Budget = BudgetDefault
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Service{
+		verifier: cfg.Verifier, retriever: cfg.Retriever, freshness: cfg.Freshness.Or(freshnessDefault),
+		budget: cfg.Budget, now: cfg.Now,
+	}, nil
+}
+
+// Call is a call to be verified, as signalling describes it.
+type Call struct {
+	Orig     tn.Identity // the caller: P-Asserted-Identity, else From
+	Dest     tn.Identity // the called party
+	Identity []string    // Identity header field values, any number
+	Time     time.Time   // Date of the request, or the parameter time of ATIS-1000082; zero for now
+	Key      oob.Key     // the slot to look in out of band; zero to look in band only
+}
