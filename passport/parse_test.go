@@ -555,3 +555,21 @@ func TestIATIsInUTC(t *testing.T) {
 		t.Errorf("iat %v, want %v", got, want)
 	}
 }
+
+func TestCommonClaimsAreReadOfAnyType(t *testing.T) {
+	e, err := passport.Open(forge(t, strings.Replace(shakenHeader, "shaken", "rcd", 1), strings.Replace(basePayload, "{", `{"rcd":{},`, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := e.CommonClaims()
+	if err != nil || claims.Orig != number(t, "12155550121") || !claims.Names(number(t, "12155550131")) {
+		t.Errorf("%+v, %v", claims, err)
+	}
+	e, err = passport.Open(forge(t, strings.Replace(shakenHeader, "shaken", "rcd", 1), `{"rcd":{}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if claims, err := e.CommonClaims(); !errors.Is(err, passport.ClaimMissing) || !reflect.DeepEqual(claims, passport.Claims{}) {
+		t.Errorf("%+v, %v", claims, err)
+	}
+}

@@ -19,7 +19,7 @@ type Value = jsontext.Value
 // a duplicate name with ErrDuplicate too. An error of member ends the reading and is returned as it is. The value is a
 // part of data.
 func Object(data []byte, depthMax int, member func(name string, value Value) error) error {
-	if depth(data) > depthMax {
+	if tooDeep(data, depthMax) {
 		return fmt.Errorf("%w: nested deeper than %d", ErrJSON, depthMax)
 	}
 	r := newReader(data)
@@ -89,6 +89,12 @@ func (r *reader) release() {
 	r.data = bytes.Buffer{}
 	r.Reset(&r.data)
 	readers.Put(r)
+}
+
+// tooDeep bounds the nesting before the tokeniser, which allows ten thousand levels, climbs down.
+func tooDeep(data []byte, depthMax int) bool {
+	openings := bytes.Count(data, []byte{'{'}) + bytes.Count(data, []byte{'['})
+	return openings > depthMax && depth(data) > depthMax // counting is quick, and enough for nearly every token
 }
 
 // depth is the deepest nesting of data, if data is JSON.
