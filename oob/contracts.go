@@ -23,7 +23,7 @@ type Store interface {
 	// Publish lays p under its key and remembers its token, both or neither. It answers Created when the publication can
 	// be read by Retrieve, and Repeated when the same token was already used with the same Body. Faults: Replayed (same
 	// token, other Body), DeadlinePassed (p.Expires is not in the future), QuotaExceeded (the publisher's or the key's
-	// share is used up), Overloaded (the shelf is full); the last three with RetryAfter.
+	// share is used up), Overloaded (the shelf is full); the last two with RetryAfter.
 	Publish(ctx context.Context, p Publication) (Outcome, error)
 
 	// Retrieve gives the live records under k, newest first. There being none is not an error.
@@ -50,7 +50,7 @@ type StoreStats struct {
 	Bytes, BytesMax     int64
 	Tokens, TokensMax   int64 // remembered token uses
 	Publishers          int64 // publishers with at least one live record
-	Oldest              time.Time
+	Oldest              time.Time // when the oldest live record was received, to the second; zero when there is none
 }
 
 // Publisher hands a publication to one or more CPSs. It returns nil once at least one of them has acknowledged it.

@@ -66,7 +66,7 @@ type Header struct {
 	Alg string
 	PPT Type
 	Typ string
-	X5U string
+	X5U string // as received; may hold control characters, so look before it is written anywhere
 }
 
 // Claims are the claims that the known types define. Further claims are kept in Extra. What was received is the
