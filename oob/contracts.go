@@ -48,8 +48,8 @@ type Store interface {
 type StoreStats struct {
 	Records, RecordsMax int64
 	Bytes, BytesMax     int64
-	Tokens, TokensMax   int64 // remembered token uses
-	Publishers          int64 // publishers with at least one live record
+	Tokens, TokensMax   int64     // remembered token uses
+	Publishers          int64     // publishers with at least one live record
 	Oldest              time.Time // when the oldest live record was received, to the second; zero when there is none
 }
 
