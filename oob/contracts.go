@@ -59,7 +59,8 @@ type Publisher interface {
 	Publish(ctx context.Context, p Publication) error
 }
 
-// Retriever asks one or more CPSs for the PASSporTs under a key: the union, newest first, without duplicates. Nothing
+// Retriever asks one or more CPSs for the PASSporTs under a key: the union, without duplicates, those of each CPS in its own
+// order, newest first, and those of all CPSs in turn. Nothing
 // being there is the Fault NotFound; any other Fault means that the answer is not known.
 type Retriever interface {
 	Retrieve(ctx context.Context, k Key) ([]string, error)

@@ -27,9 +27,9 @@ func (v *View) admit(p oob.Publication, now time.Time) (room, error) {
 		case same:
 			want = room{tokens: 1}
 		case own.records >= v.cfg.KeyPublisherRecords:
-			return room{}, refuse(oob.QuotaExceeded, "too many publications under this key", own.soonest, at)
+			return room{}, refuse(oob.QuotaExceeded, "too many publications by this publisher for this pair of numbers", own.soonest, at)
 		case all.records >= v.cfg.KeyRecords:
-			return room{}, refuse(oob.QuotaExceeded, "too many publications under this key", all.soonest, at)
+			return room{}, refuse(oob.QuotaExceeded, "too many publications for this pair of numbers", all.soonest, at)
 		}
 	}
 	return want, v.hold(p.Publisher, want, now)
@@ -46,11 +46,11 @@ func (v *View) hold(publisher string, want room, now time.Time) error {
 	at := nanos(now)
 	switch lack {
 	case ofQuota:
-		return refuse(oob.QuotaExceeded, "too many publications by this publisher", soonest, at)
+		return refuse(oob.QuotaExceeded, "this publisher holds as many records or bytes as it may", soonest, at)
 	case ofShelf:
 		return refuse(oob.Overloaded, "the shelf is full", v.soonestRecord(), at)
 	case ofMemory:
-		return refuse(oob.Overloaded, "the shelf is full", v.soonestUse(), at)
+		return refuse(oob.Overloaded, "no more access tokens can be remembered", v.soonestUse(), at)
 	}
 	return nil
 }

@@ -1,0 +1,127 @@
+package cps
+
+import (
+	"context"
+	"crypto/sha256"
+	"regexp"
+	"time"
+
+	"github.com/viaduct-oob/viaduct/oob"
+)
+
+// admit applies the rules that publish and retrieve have in common and gives the proven principal.
+func (s *Service) admit(ctx context.Context, r Request, action oob.Action, rate *limiter) (oob.Principal, error) {
+	if err := s.checkClaims(r, action); err != nil {
+		return oob.Principal{}, err
+	}
+	principal, err := r.Prove(ctx, r.Access.Issuer)
+	if err != nil {
+		return oob.Principal{}, err
+	}
+	// Only who has proven its SPC learns whether it is on a list: the lists are the operator's business relations.
+	if spc := principal.SPC; s.deny[spc] || len(s.allow) > 0 && !s.allow[spc] {
+		return principal, oob.Faultf(oob.Refused, "this CPS does not serve the SPC in iss")
+	}
+	if wait, ok := rate.take(principal.SPC, s.config.Now()); !ok {
+		return principal, oob.Faultf(oob.RateLimited, "more %s requests than this SPC may make", action).After(wait)
+	}
+	return principal, nil
+}
+
+// checkClaims judges the claims of an access token against the request. It costs nothing and believes nothing.
+func (s *Service) checkClaims(r Request, action oob.Action) error {
+	a := r.Access
+	switch {
+	case a.Action != action:
+		return oob.Faultf(oob.Unproven, "action is not %s", action)
+	case !s.addressed(a.Audience):
+		return oob.Faultf(oob.Unproven, "aud does not name this CPS")
+	case a.IssuedAt.IsZero():
+		return oob.Faultf(oob.Unproven, "iat is missing")
+	case a.Issuer == "":
+		return oob.Faultf(oob.Unproven, "iss is missing")
+	case !s.config.AnyTokenID && !isUUID4(a.ID), a.ID == "", len(a.ID) > oob.TokenIDBytesMax:
+		return oob.Faultf(oob.Unproven, "jti is not a version 4 UUID")
+	}
+	if err := s.checkTimes(r, action); err != nil {
+		return err
+	}
+	if err := checkForm(r); err != nil {
+		return err
+	}
+	if a.Dest != r.Key.Dest || a.Orig != r.Key.Orig {
+		return oob.Faultf(oob.IdentityMismatch, "dest or orig differs between path and access token")
+	}
+	if action == oob.ActionPublish && a.Digest != r.Digest {
+		return oob.Faultf(oob.DigestMismatch, "the passports claim is not the digest of the body's passports")
+	}
+	return nil
+}
+
+// checkTimes wants iat to be fresh and exp, where it is the expiry of the token, not to have passed.
+//
+// DIVERGES RFC 7519 §4.1.4: in a publication of the agreed form exp is not the expiry of the token but the deadline of
+// the record (ATIS-1000105 §7), because a token that is still fresh may name a deadline only seconds away, and a retry
+// after that deadline is answered as the first time. Everywhere else exp is an expiry.
+func (s *Service) checkTimes(r Request, action oob.Action) error {
+	a, now, window := r.Access, s.config.Now(), s.config.TokenFreshness
+	if err := window.Check(a.IssuedAt, now); err != nil {
+		return oob.Faultf(oob.TokenStale, "iat is %v", err)
+	}
+	isDeadline := action == oob.ActionPublish && r.Key.Profile.Row().PublisherSets
+	if !isDeadline && !a.Deadline.IsZero() && !now.Before(a.Deadline.Add(window.Future)) {
+		return oob.Faultf(oob.TokenStale, "exp has passed")
+	}
+	return nil
+}
+
+// checkForm holds the token to the form of its path: sub in the mesh, spc in the agreed form, never a mixture
+// (ATIS-1000096 §7, ATIS-1000105 §7).
+func checkForm(r Request) error {
+	a := r.Access
+	if r.Key.Profile.Row().KeyedBySPC {
+		switch {
+		case a.Subject != "":
+			return oob.Faultf(oob.OutOfScope, "sub belongs to the path without SPC")
+		case a.SPC != r.Key.SPC:
+			return oob.Faultf(oob.OutOfScope, "spc differs from the SPC in the path")
+		case a.Action == oob.ActionPublish && a.SPC != a.Issuer:
+			return oob.Faultf(oob.OutOfScope, "a provider publishes under its own SPC; spc differs from iss")
+		}
+		return nil
+	}
+	switch {
+	case a.SPC != "":
+		return oob.Faultf(oob.OutOfScope, "spc belongs to the path with an SPC")
+	case a.Subject != a.Issuer:
+		return oob.Faultf(oob.OutOfScope, "sub differs from iss")
+	}
+	return nil
+}
+
+func (s *Service) addressed(audience []string) bool {
+	for _, name := range audience {
+		if s.audience[name] {
+			return true
+		}
+	}
+	return false
+}
+
+// tokenUse names the use of an access token. A token of one action cannot be replayed as another, so that action is part
+// of the name; iss has been proven by the time it counts.
+func (s *Service) tokenUse(a oob.Access, body [8]byte) oob.TokenUse {
+	hash := sha256.New()
+	for _, part := range []string{string(a.Action), a.Issuer, a.ID} {
+		hash.Write([]byte(part))
+		hash.Write([]byte{0})
+	}
+	use := oob.TokenUse{Body: body, Until: a.IssuedAt.Add(s.config.TokenFreshness.Past + time.Second)}
+	copy(use.ID[:], hash.Sum(nil))
+	return use
+}
+
+var uuid4 = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$`)
+
+// isUUID4 accepts the text form of a version 4 UUID (RFC 9562 §5.4).
+func isUUID4(s string) bool { return uuid4.MatchString(s) }

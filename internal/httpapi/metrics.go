@@ -1,0 +1,29 @@
+package httpapi
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics counts and times requests. No label holds a number, an SPC or anything else that a peer chooses.
+type Metrics struct {
+	took *prometheus.HistogramVec
+}
+
+// NewMetrics registers the door's metrics.
+func NewMetrics(registry prometheus.Registerer) *Metrics {
+	m := &Metrics{took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "viaduct_cps_request_seconds",
+		Help:    "Time from a request's header to its answer, by operation (publish, retrieve, health; empty for unknown paths), profile and fault (empty: success).",
+		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+	}, []string{"operation", "profile", "fault"})}
+	registry.MustRegister(m.took)
+	return m
+}
+
+func (m *Metrics) observe(operation, profile, fault string, took time.Duration) {
+	if m != nil {
+		m.took.WithLabelValues(operation, profile, fault).Observe(took.Seconds())
+	}
+}

@@ -1,0 +1,130 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/viaduct-oob/viaduct/internal/cps"
+	"github.com/viaduct-oob/viaduct/internal/proof"
+	"github.com/viaduct-oob/viaduct/internal/wire/atis"
+	"github.com/viaduct-oob/viaduct/oob"
+)
+
+// passports serves one resource of an ATIS form: decode, call the service, encode.
+func (d *door) passports(e atis.Endpoint) func(*exchange) error {
+	return func(x *exchange) error {
+		x.profile = e.Profile.String()
+		switch x.r.Method {
+		case http.MethodPost:
+			x.operation = string(oob.ActionPublish)
+			return d.publish(x, e)
+		case http.MethodGet:
+			x.operation = string(oob.ActionRetrieve)
+			return d.retrieve(x, e)
+		}
+		return x.wrongMethod("GET, POST")
+	}
+}
+
+func (d *door) publish(x *exchange, e atis.Endpoint) error {
+	request, err := d.request(x, e)
+	if err != nil {
+		return err
+	}
+	if err := checkMedia(x.r.Header); err != nil {
+		return err
+	}
+	body, err := x.readBody()
+	if err != nil {
+		return err
+	}
+	if request.Passports, err = atis.ReadPublish(body); err != nil {
+		return err
+	}
+	request.Digest = atis.Digest(request.Passports)
+	principal, err := d.config.Service.Publish(x.r.Context(), request)
+	x.spc = principal.SPC
+	x.status = http.StatusCreated
+	return err
+}
+
+func (d *door) retrieve(x *exchange, e atis.Endpoint) error {
+	request, err := d.request(x, e)
+	if err != nil {
+		return err
+	}
+	principal, records, err := d.config.Service.Retrieve(x.r.Context(), request)
+	x.spc = principal.SPC
+	x.body = atis.WriteRetrieved(records)
+	return err
+}
+
+// request reads what both operations share: the key from the path, the claims from the access token.
+func (d *door) request(x *exchange, e atis.Endpoint) (cps.Request, error) {
+	key, err := atis.ReadKey(e.Profile, x.r.PathValue)
+	if err != nil {
+		return cps.Request{}, err
+	}
+	if len(x.r.Header.Values("Authorization")) > 1 {
+		return cps.Request{}, oob.Faultf(oob.Unproven, "more than one Authorization header") // RFC 9110 §5.3
+	}
+	token, err := proof.Read(x.r.Header.Get("Authorization"))
+	if err != nil {
+		return cps.Request{}, err
+	}
+	access, err := atis.ReadAccess(token.Payload())
+	if err != nil {
+		return cps.Request{}, err
+	}
+	return cps.Request{Key: key, Access: access, Prove: func(ctx context.Context, spc string) (oob.Principal, error) {
+		return token.Prove(ctx, d.config.Verifier, spc)
+	}}, nil
+}
+
+// checkMedia takes application/json with any parameters, and a body whose type is not said; a body that is encoded it
+// refuses as the same kind (RFC 9110 §15.5.16).
+func checkMedia(header http.Header) error {
+	if coding := header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return oob.Faultf(oob.WrongMedia, "the body must not have a Content-Encoding")
+	}
+	contentType := header.Get("Content-Type")
+	if contentType == "" {
+		return nil
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) || media != "application/json" {
+		return oob.Faultf(oob.WrongMedia, "the body has to be application/json")
+	}
+	return nil
+}
+
+// bodyDeadline says until when the body must have arrived; zero means that it has.
+func (x *exchange) bodyDeadline(t time.Time) error {
+	err := http.NewResponseController(x.w).SetReadDeadline(t)
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil // a recorder in a test
+	}
+	return err
+}
+
+// readBody reads a body whose length need not be declared.
+func (x *exchange) readBody() ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, oob.BodyBytesMax))
+	if err == nil {
+		// HTTP/1.1 watches the connection from now on, and would take the deadline for the end of the requester.
+		return body, x.bodyDeadline(time.Time{})
+	}
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, oob.Faultf(oob.TooLarge, "the body is longer than %d bytes", oob.BodyBytesMax)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, oob.Faultf(oob.TooSlow, "the body did not arrive in time").Because(err)
+	}
+	return nil, oob.Faultf(oob.Malformed, "the body broke off").Because(err)
+}
