@@ -1,0 +1,62 @@
+// Command viaduct carries caller identity across the parts of the telephone network that cannot carry it.
+//
+// Knows: the command line. Never hears of: anything but package app, where every command lives.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/viaduct-oob/viaduct/internal/app"
+)
+
+// commands are all commands; their flags stand in package app.
+type commands struct {
+	Demo     app.Demo     `cmd:"" help:"The whole country on loopback: calls cross a TDM gap and are judged."`
+	Serve    app.Serve    `cmd:"" help:"Serve the roles that a configuration names."`
+	Check    app.Check    `cmd:"" help:"Check a configuration and say what would start."`
+	Passport app.Passport `cmd:"" help:"Sign, verify or inspect one PASSporT."`
+	Publish  app.Publish  `cmd:"" help:"Publish PASSporTs to CPSs."`
+	Retrieve app.Retrieve `cmd:"" help:"Retrieve the PASSporTs of a call from CPSs."`
+	Cert     app.Cert     `cmd:"" help:"STI certificates."`
+	Lab      app.Lab      `cmd:"" help:"A laboratory: roots, certificates, keys and a certificate repository."`
+
+	Version kong.VersionFlag `help:"Print the version."`
+}
+
+func main() { os.Exit(run()) }
+
+// run gives the exit status: 0 for yes and done, 1 for no and failed, 2 for a command line that makes no sense.
+func run() int {
+	streams := app.StandardStreams()
+	parser := kong.Must(&commands{}, kong.Name("viaduct"), kong.UsageOnError(), kong.Vars{"version": version()},
+		kong.Description("Out-of-band delivery of STIR/SHAKEN PASSporTs."), kong.Bind(streams))
+	arguments := os.Args[1:]
+	if len(arguments) == 0 {
+		arguments = []string{"--help"}
+	}
+	context, err := parser.Parse(arguments)
+	if err != nil {
+		fmt.Fprintf(streams.Err, "viaduct: %v\nviaduct --help, or viaduct COMMAND --help, says more\n", err)
+		return 2
+	}
+	switch err := context.Run(); {
+	case err == nil:
+		return 0
+	case !errors.Is(err, app.ErrNegative):
+		fmt.Fprintf(streams.Err, "viaduct: %v\n", err)
+	}
+	return 1
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "viaduct (unknown version)"
+	}
+	return "viaduct " + info.Main.Version + " " + info.GoVersion
+}

@@ -1,0 +1,27 @@
+package app
+
+import (
+	"reflect"
+)
+
+// changedKeys lists the keys that differ between two configurations and that a reload does not take over.
+func changedKeys(was, is Config) []string {
+	// What a reload has taken over, or reads anew although its name is the same.
+	was.CPS.TLS, is.CPS.TLS = TLSConfig{}, TLSConfig{}
+	was.Trust.Anchors, is.Trust.Anchors = nil, nil
+	return differences(reflect.ValueOf(was), reflect.ValueOf(is), "")
+}
+
+func differences(was, is reflect.Value, prefix string) []string {
+	var keys []string
+	for i := range was.NumField() {
+		key := prefix + was.Type().Field(i).Tag.Get("yaml")
+		switch a, b := was.Field(i), is.Field(i); {
+		case a.Kind() == reflect.Struct:
+			keys = append(keys, differences(a, b, key+".")...)
+		case !reflect.DeepEqual(a.Interface(), b.Interface()):
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}

@@ -1,0 +1,275 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// Config is the configuration file of `viaduct serve`. docs/configuration.md describes every key, its unit and its
+// default; a test keeps that page and this type equal. A key that does not exist is an error, a key that is left out
+// has its default.
+type Config struct {
+	CPS        CPSConfig        `yaml:"cps"`
+	Trust      TrustConfig      `yaml:"trust"`
+	Management ManagementConfig `yaml:"management"`
+	Log        LogConfig        `yaml:"log"`
+}
+
+// CPSConfig is the role of a Call Placement Service.
+type CPSConfig struct {
+	Listen   string    `yaml:"listen"`
+	TLS      TLSConfig `yaml:"tls"`
+	Audience []string  `yaml:"audience"`
+	Profiles []string  `yaml:"profiles"`
+
+	Retention      map[string]Duration `yaml:"retention"`
+	TokenFreshness FreshnessConfig     `yaml:"token_freshness"`
+	AnyTokenID     bool                `yaml:"any_token_id"`
+	Inspect        InspectConfig       `yaml:"inspect"`
+
+	Allow   []SPC   `yaml:"allow"`
+	Deny    []SPC   `yaml:"deny"`
+	Readers Readers `yaml:"readers"`
+
+	Rates  RatesConfig  `yaml:"rates"`
+	Limits LimitsConfig `yaml:"limits"`
+	Drain  DrainConfig  `yaml:"drain"`
+}
+
+// TLSConfig names a certificate and its key.
+type TLSConfig struct {
+	Certificate string `yaml:"certificate"`
+	Key         string `yaml:"key"`
+}
+
+// FreshnessConfig is a window for iat.
+type FreshnessConfig struct {
+	Past   Duration `yaml:"past"`
+	Future Duration `yaml:"future"`
+}
+
+// InspectConfig says what is checked about a PASSporT before it is stored.
+type InspectConfig struct {
+	Depth             string          `yaml:"depth"`
+	Freshness         FreshnessConfig `yaml:"freshness"`
+	RefuseUnreachable bool            `yaml:"refuse_unreachable"`
+	FetchWait         Duration        `yaml:"fetch_wait"`
+}
+
+// RatesConfig bounds how often one SPC may ask.
+type RatesConfig struct {
+	Publish  RateConfig `yaml:"publish"`
+	Retrieve RateConfig `yaml:"retrieve"`
+}
+
+// RateConfig is one rate.
+type RateConfig struct {
+	PerSecond float64 `yaml:"per_second"`
+	Burst     int     `yaml:"burst"`
+}
+
+// LimitsConfig bounds what the CPS takes on.
+type LimitsConfig struct {
+	Connections         int      `yaml:"connections"`
+	InFlight            int      `yaml:"in_flight"`
+	BodyTimeout         Duration `yaml:"body_timeout"`
+	Timeout             Duration `yaml:"timeout"`
+	Records             int64    `yaml:"records"`
+	Bytes               int64    `yaml:"bytes"`
+	Tokens              int64    `yaml:"tokens"`
+	KeyRecords          int      `yaml:"key_records"`
+	KeyPublisherRecords int      `yaml:"key_publisher_records"`
+	PublisherRecords    int64    `yaml:"publisher_records"`
+	PublisherBytes      int64    `yaml:"publisher_bytes"`
+}
+
+// DrainConfig says how the process ends.
+type DrainConfig struct {
+	Delay   Duration `yaml:"delay"`
+	Timeout Duration `yaml:"timeout"`
+}
+
+// TrustConfig says whom to believe.
+type TrustConfig struct {
+	Anchors      []string         `yaml:"anchors"`
+	CacheDir     string           `yaml:"cache_dir"`
+	Certificates int              `yaml:"certificates"`
+	FetchTimeout Duration         `yaml:"fetch_timeout"`
+	Laboratory   LaboratoryConfig `yaml:"laboratory"`
+}
+
+// LaboratoryConfig exempts hosts from the rules of the network, for tests.
+type LaboratoryConfig struct {
+	Hosts []string `yaml:"hosts"`
+	Roots []string `yaml:"roots"`
+}
+
+// ManagementConfig is the listener for operators.
+type ManagementConfig struct {
+	Listen string `yaml:"listen"`
+}
+
+// LogConfig says what is logged and how.
+type LogConfig struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+}
+
+// Duration is a time.Duration whose errors say where they stand in the file.
+type Duration time.Duration
+
+// UnmarshalYAML reads 15s, 500ms, 1m30s.
+func (d *Duration) UnmarshalYAML(node ast.Node) error {
+	value, err := time.ParseDuration(node.GetToken().Value)
+	if err != nil {
+		return fmt.Errorf("[%d:%d] a duration is written as 15s, 500ms or 1m30s", node.GetToken().Position.Line, node.GetToken().Position.Column)
+	}
+	*d = Duration(value)
+	return nil
+}
+
+// MarshalYAML writes what UnmarshalYAML reads.
+func (d Duration) MarshalYAML() ([]byte, error) { return []byte(d.String()), nil }
+
+// String is the text of a time.Duration.
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// SPC is a service provider code, letter for letter as certificates have it. YAML would read 0012 as a number, and the
+// provider 0012 would be another: the text of the file counts, quoted or not.
+type SPC string
+
+// UnmarshalYAML takes the text as it stands.
+func (s *SPC) UnmarshalYAML(node ast.Node) error {
+	text := node.GetToken().Value
+	if !isSPC(text) {
+		return fmt.Errorf("[%d:%d] an SPC is 1 to 32 letters and digits", node.GetToken().Position.Line, node.GetToken().Position.Column)
+	}
+	*s = SPC(text)
+	return nil
+}
+
+// isSPC is the form of all that are in use; TNAuthList would allow more.
+func isSPC(s string) bool {
+	return s != "" && len(s) <= 32 && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+}
+
+// Readers lists, by publishing SPC, who may read what it published.
+type Readers map[SPC][]SPC
+
+// UnmarshalYAML reads the keys as SPC does.
+func (r *Readers) UnmarshalYAML(node ast.Node) error {
+	mapping, ok := node.(ast.MapNode)
+	if !ok {
+		return fmt.Errorf("[%d:%d] readers is a mapping from an SPC to a list of SPCs", node.GetToken().Position.Line, node.GetToken().Position.Column)
+	}
+	*r = Readers{}
+	for entries := mapping.MapRange(); entries.Next(); {
+		var publisher SPC
+		if err := publisher.UnmarshalYAML(entries.Key()); err != nil {
+			return err
+		}
+		var list []SPC
+		if err := yaml.NodeToValue(entries.Value(), &list); err != nil {
+			return err
+		}
+		(*r)[publisher] = list
+	}
+	return nil
+}
+
+// configBytesMax bounds the file.
+const configBytesMax = 1 << 20
+
+// configFile is a configuration with the text that it came from, for line numbers.
+type configFile struct {
+	Config
+	name string
+	tree *ast.File
+}
+
+// readConfig reads a file strictly. File names in it are relative to it.
+func readConfig(name string) (*configFile, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > configBytesMax {
+		return nil, fmt.Errorf("%s: longer than %d bytes", name, configBytesMax)
+	}
+	f := &configFile{name: name, Config: defaults()}
+	if f.tree, err = parser.ParseBytes(text, 0); err != nil {
+		return nil, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
+	}
+	if len(f.tree.Docs) > 1 {
+		return nil, fmt.Errorf("%s: holds several YAML documents, separated by ---; only one is read", name)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField())
+	if err := decoder.Decode(&f.Config); err != nil && !errors.Is(err, io.EOF) { // an empty file says nothing
+		return nil, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
+	}
+	f.resolve(filepath.Dir(name))
+	return f, nil
+}
+
+// resolve makes the file names absolute.
+func (c *Config) resolve(dir string) {
+	names := []*string{&c.CPS.TLS.Certificate, &c.CPS.TLS.Key, &c.Trust.CacheDir}
+	for i := range c.Trust.Anchors {
+		names = append(names, &c.Trust.Anchors[i])
+	}
+	for i := range c.Trust.Laboratory.Roots {
+		names = append(names, &c.Trust.Laboratory.Roots[i])
+	}
+	for _, name := range names {
+		if *name != "" && !filepath.IsAbs(*name) {
+			*name = filepath.Join(dir, *name)
+		}
+	}
+}
+
+// configFault is one thing that is wrong with a configuration.
+type configFault struct {
+	path string // YAML path, such as $.cps.audience
+	text string
+}
+
+// configError is all that is wrong with a configuration.
+type configError struct {
+	file   *configFile
+	faults []configFault
+}
+
+// Error has a line per fault: file, line number, key, text.
+func (e *configError) Error() string {
+	var lines []string
+	for _, f := range e.faults {
+		lines = append(lines, fmt.Sprintf("%s:%d: %s: %s", e.file.name, e.file.line(f.path), strings.TrimPrefix(f.path, "$."), f.text))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// line is where a key stands; where it is left out, the line of the nearest key around it.
+func (f *configFile) line(path string) int {
+	for ; path != ""; path = path[:max(strings.LastIndexByte(path, '.'), 0)] {
+		selector, err := yaml.PathString(path)
+		if err != nil {
+			continue
+		}
+		if node, err := selector.FilterFile(f.tree); err == nil && node.GetToken() != nil {
+			return node.GetToken().Position.Line
+		}
+	}
+	return 1
+}

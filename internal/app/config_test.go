@@ -1,0 +1,155 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+)
+
+// configurationPage gives docs/configuration.md and the YAML in it.
+func configurationPage(t *testing.T) (page, block string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```yaml\n")
+	block, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("docs/configuration.md has no yaml block")
+	}
+	return string(text), block
+}
+
+// TestConfiguration_PageIsTheCode: the page prints every key with the default that the code uses, and describes each.
+func TestConfiguration_PageIsTheCode(t *testing.T) {
+	page, block := configurationPage(t)
+	var printed Config
+	if err := yaml.UnmarshalWithOptions([]byte(block), &printed, yaml.DisallowUnknownField()); err != nil {
+		t.Fatal(err)
+	}
+	code, err := yaml.Marshal(defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := yaml.Marshal(printed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Marshalled, an empty list that is absent and one that is empty are alike.
+	normal := strings.NewReplacer("{}", "[]")
+	if normal.Replace(string(code)) != normal.Replace(string(again)) {
+		t.Errorf("the page's block differs from the code's defaults:\n%s\nagainst\n%s", again, code)
+	}
+	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
+		leaf := key[strings.LastIndexByte(key, '.')+1:]
+		if !strings.Contains(block, leaf+":") {
+			t.Errorf("key %s is missing from the block", key)
+		}
+		if !strings.Contains(page, leaf+"`") && !strings.Contains(page, leaf+".") {
+			t.Errorf("key %s is not described", key)
+		}
+	}
+}
+
+func keysOf(t reflect.Type, prefix string) []string {
+	var keys []string
+	for field := range t.Fields() {
+		key := prefix + field.Tag.Get("yaml")
+		if field.Type.Kind() == reflect.Struct {
+			keys = append(keys, keysOf(field.Type, key+".")...)
+			continue
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// TestConfiguration_FaultsHaveLines: every fault is found at once, each with file, line and key.
+func TestConfiguration_FaultsHaveLines(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"unknown key", "cps:\n  listen: \":1\"\n  listen: \":2\"\n", []string{"3:3", "listen"}},
+		{"not YAML", "cps: [\n", []string{"viaduct.yaml"}},
+		{"wrong type", "cps:\n  retention:\n    mesh: soon\n", []string{"3:11"}},
+		{"nothing", "log:\n  level: info\n", []string{"cps.listen: is host:port", "cps.audience: needs", "cps.tls: ", "trust.anchors: needs"}},
+		{
+			"bounds",
+			"cps:\n  retention:\n    mesh: 4s\n  profiles: [agreed, smesh]\n  inspect:\n    depth: deep\n  limits:\n    records: -1\n    tokens: 0\n",
+			[]string{
+				":3: cps.retention.mesh: is between 5s and 1m0s", ":4: cps.profiles[1]: \"smesh\" is no profile", ":6: cps.inspect.depth: is verify",
+				":8: cps.limits.records: must be above zero", ":9: cps.limits.tokens: must be above zero",
+			},
+		},
+		{"files", "cps:\n  tls:\n    certificate: none.pem\n    key: none.pem\ntrust:\n  anchors:\n    - none.pem\n", []string{"none.pem: no such file", ":3: cps.tls", ":7: trust.anchors"}},
+		{"an SPC that is none", "cps:\n  deny: [12/4]\n", []string{"2:10", "an SPC is 1 to 32 letters"}},
+		{"readers that are none", "cps:\n  readers: [1234]\n", []string{"readers is a mapping"}},
+		{"two documents", "cps:\n  listen: \":1\"\n---\ncps:\n  listen: \":2\"\n", []string{"several YAML documents"}},
+		{"empty", "", []string{"cps.listen: is host:port"}},
+		{"names that are none", "cps:\n  audience: [\"https://cps.example.net\"]\ntrust:\n  cache_dir: viaduct.yaml\n", []string{":2: cps.audience[0]: ", ":4: trust.cache_dir: ", "not a folder"}},
+		{"one address for both", "cps:\n  listen: 127.0.0.1:9464\n", []string{"management.listen: is that of cps.listen"}},
+		{"levels", "log:\n  level: loud\n", []string{"log.level is one of"}},
+		{"windows", "cps:\n  token_freshness:\n    past: 6m\n", []string{":3: cps.token_freshness: past is above 0s"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			name := filepath.Join(t.TempDir(), "viaduct.yaml")
+			if err := os.WriteFile(name, []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			file, err := readConfig(name)
+			if err == nil {
+				_, err = resolve(file)
+			}
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error does not say %q:\n%v", want, err)
+				}
+			}
+		})
+	}
+}
+
+// TestConfiguration_SPCsAreText: YAML reads 0012 as a number, and a provider that was to be refused would be served.
+func TestConfiguration_SPCsAreText(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "viaduct.yaml")
+	text := "cps:\n  allow: [0012, 567B, 12E4, \"0013\"]\n  deny:\n    - 0x1F\n  readers:\n    0012: [0013]\n    \"567B\": []\n"
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := readConfig(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []SPC{"0012", "567B", "12E4", "0013"}; !reflect.DeepEqual(file.CPS.Allow, want) {
+		t.Errorf("allow %q, want %q", file.CPS.Allow, want)
+	}
+	if want := []SPC{"0x1F"}; !reflect.DeepEqual(file.CPS.Deny, want) {
+		t.Errorf("deny %q, want %q", file.CPS.Deny, want)
+	}
+	want := map[string][]string{"0012": {"0013"}, "567B": {}}
+	if got := readers(file.CPS.Readers); !reflect.DeepEqual(got, want) {
+		t.Errorf("readers %v, want %v", got, want)
+	}
+}
+
+// TestConfiguration_ReloadNamesWhatWaits: what a reload takes over is not named, everything else is.
+func TestConfiguration_ReloadNamesWhatWaits(t *testing.T) {
+	was, is := defaults(), defaults()
+	is.CPS.TLS.Key, is.Trust.Anchors = "other", []string{"other"}
+	if keys := changedKeys(was, is); len(keys) > 0 {
+		t.Errorf("taken over, and named all the same: %v", keys)
+	}
+	is.CPS.Deny, is.CPS.Limits.Records, is.Log.Level = []SPC{"1234"}, 1, "debug"
+	if got := strings.Join(changedKeys(was, is), " "); got != "cps.deny cps.limits.records log.level" {
+		t.Errorf("named %q", got)
+	}
+}

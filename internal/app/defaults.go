@@ -1,0 +1,41 @@
+package app
+
+import (
+	"time"
+
+	"github.com/viaduct-oob/viaduct/oob"
+)
+
+// defaults is the configuration of a file that says nothing. docs/configuration.md prints it; a test keeps them equal.
+func defaults() Config {
+	c := Config{
+		CPS: CPSConfig{
+			Retention:      map[string]Duration{},
+			TokenFreshness: FreshnessConfig{Past: Duration(time.Minute), Future: Duration(5 * time.Second)},
+			Inspect: InspectConfig{
+				Depth:     "verify",
+				Freshness: FreshnessConfig{Past: Duration(time.Minute), Future: Duration(time.Minute)},
+				FetchWait: Duration(500 * time.Millisecond),
+			},
+			Rates: RatesConfig{
+				Publish:  RateConfig{PerSecond: 200, Burst: 400},
+				Retrieve: RateConfig{PerSecond: 200, Burst: 400},
+			},
+			Limits: LimitsConfig{
+				Connections: 10_000, InFlight: 4096, BodyTimeout: Duration(5 * time.Second), Timeout: Duration(5 * time.Second),
+				Records: 1_000_000, Bytes: 1 << 30, Tokens: 4_000_000, KeyRecords: 64, KeyPublisherRecords: 32,
+				PublisherRecords: 250_000, PublisherBytes: 256 << 20,
+			},
+			Drain: DrainConfig{Timeout: Duration(10 * time.Second)},
+		},
+		Trust: TrustConfig{Certificates: 30_000, FetchTimeout: Duration(2 * time.Second)},
+		// On loopback: whoever reaches it sees SPCs and can profile the process.
+		Management: ManagementConfig{Listen: "127.0.0.1:9464"},
+		Log:        LogConfig{Level: "info", Format: "json"},
+	}
+	for _, profile := range oob.Profiles() {
+		c.CPS.Profiles = append(c.CPS.Profiles, profile.String())
+		c.CPS.Retention[profile.String()] = Duration(profile.Row().Retention)
+	}
+	return c
+}

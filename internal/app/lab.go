@@ -1,0 +1,235 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"text/template"
+	"time"
+
+	"github.com/viaduct-oob/viaduct/oobtest"
+)
+
+// Lab is `viaduct lab`: a laboratory STI-PA, CA and certificate repository on disk.
+type Lab struct {
+	Init  LabInit  `cmd:"" help:"Write a laboratory: roots, certificates, keys, a configuration for serve."`
+	Serve LabServe `cmd:"" help:"Serve the laboratory's certificate repository until interrupted."`
+}
+
+// LabInit is `viaduct lab init`.
+type LabInit struct {
+	Dir        string   `arg:"" type:"path" help:"Folder to make. It must not exist, or be empty."`
+	SPC        []string `required:"" placeholder:"SPC" help:"Service provider code of a provider to make; may be repeated."`
+	Repository string   `default:"127.0.0.1:8444" placeholder:"HOST:PORT" help:"Where lab serve listens, and what x5u's point to (${default})."`
+	CPS        string   `name:"cps" default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Where serve listens (${default})."`
+	Management string   `default:"127.0.0.1:9464" placeholder:"HOST:PORT" help:"Where serve listens for operators (${default})."`
+}
+
+// The files of a laboratory, relative to its folder.
+const (
+	labSTIRoot    = "sti-root.pem"
+	labTLSRoot    = "tls-root.pem"
+	labConfig     = "viaduct.yaml"
+	labRepository = "repository"
+	labProviders  = "providers"
+	labTLS        = "tls"
+	labAddresses  = "addresses"
+)
+
+// Run writes the laboratory.
+func (l *LabInit) Run(std *Streams) error {
+	if entries, err := os.ReadDir(l.Dir); err == nil && len(entries) > 0 {
+		return fmt.Errorf("%s is not empty; choose another folder, or remove it", l.Dir)
+	}
+	for _, address := range []string{l.Repository, l.CPS, l.Management} {
+		if err := checkAddress(address); err != nil {
+			return fmt.Errorf("an address %w", err)
+		}
+	}
+	for i, spc := range l.SPC {
+		if !isSPC(spc) {
+			return fmt.Errorf("an SPC is letters and digits, not %q", spc)
+		}
+		if slices.ContainsFunc(l.SPC[:i], func(other string) bool { return strings.EqualFold(other, spc) }) {
+			return fmt.Errorf("SPC %s is there twice", spc)
+		}
+	}
+	if err := l.write(); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.Out, "laboratory in %s with providers %s\n\nnext, in three terminals:\n", l.Dir, strings.Join(l.SPC, ", "))
+	fmt.Fprintf(std.Out, "  viaduct lab serve %s\n  viaduct serve --config %s\n", l.Dir, filepath.Join(l.Dir, labConfig))
+	fmt.Fprintf(std.Out, "  viaduct passport sign --lab %s --spc %s --orig 12155550121 --dest 12155550131 |\n    viaduct publish --lab %[1]s --spc %[2]s\n", l.Dir, l.SPC[0])
+	fmt.Fprintf(std.Out, "  viaduct retrieve --lab %s --spc %s --from %s --orig 12155550121 --dest 12155550131 |\n    viaduct passport verify --lab %[1]s --orig 12155550121 --dest 12155550131\n", l.Dir, l.SPC[len(l.SPC)-1], l.SPC[0])
+	return nil
+}
+
+func (l *LabInit) write() error {
+	pki, err := oobtest.NewPKI(oobtest.PKIConfig{BaseURL: "https://" + l.Repository})
+	if err != nil {
+		return err
+	}
+	w := &labWriter{dir: l.Dir}
+	w.file(labSTIRoot, pki.RootPEM())
+	w.file(labTLSRoot, pki.TLSRootPEM())
+	w.file(labAddresses, []byte("repository "+l.Repository+"\ncps "+l.CPS+"\n"))
+	for name, address := range map[string]string{"repository": l.Repository, "cps": l.CPS} {
+		host, _, _ := net.SplitHostPort(address)
+		w.tls(pki, name, host)
+	}
+	for _, spc := range l.SPC {
+		w.provider(pki, spc)
+	}
+	w.config(l)
+	return w.err
+}
+
+// labWriter writes files until the first error.
+type labWriter struct {
+	dir string
+	err error
+}
+
+func (w *labWriter) file(name string, text []byte) {
+	if w.err != nil {
+		return
+	}
+	path := filepath.Join(w.dir, name)
+	if w.err = os.MkdirAll(filepath.Dir(path), 0o700); w.err == nil {
+		w.err = os.WriteFile(path, text, 0o600)
+	}
+}
+
+func (w *labWriter) tls(pki *oobtest.PKI, name, host string) {
+	hosts := []string{"localhost", "127.0.0.1"}
+	if host != "" && host != "localhost" && host != "127.0.0.1" {
+		hosts = append(hosts, host)
+	}
+	files, err := pki.IssueTLS(hosts...)
+	if w.err = errors.Join(w.err, err); w.err != nil {
+		return
+	}
+	w.file(filepath.Join(labTLS, name+".pem"), files.CertificatePEM)
+	w.file(filepath.Join(labTLS, name+"-key.pem"), files.KeyPEM)
+}
+
+func (w *labWriter) provider(pki *oobtest.PKI, spc string) {
+	identity, err := pki.Issue(oobtest.IssueConfig{SPC: spc, Path: "/" + spc + ".pem"})
+	if w.err = errors.Join(w.err, err); w.err != nil {
+		return
+	}
+	key, err := identity.KeyPEM()
+	if w.err = errors.Join(w.err, err); w.err != nil {
+		return
+	}
+	w.file(filepath.Join(labRepository, spc+".pem"), identity.ChainPEM)
+	w.file(filepath.Join(labProviders, spc, "key.pem"), key)
+	w.file(filepath.Join(labProviders, spc, "x5u"), []byte(identity.X5U+"\n"))
+}
+
+var labConfigTemplate = template.Must(template.New("").Parse(`# Configuration of a laboratory CPS. docs/configuration.md describes every key.
+cps:
+  listen: "{{.CPS}}"
+  tls:
+    certificate: tls/cps.pem
+    key: tls/cps-key.pem
+  audience: [{{.Host}}, localhost]
+trust:
+  anchors: [sti-root.pem]
+  laboratory: # never on a CPS that others are to trust
+    hosts: ["{{.Repository}}"]
+    roots: [tls-root.pem]
+management:
+  listen: "{{.Management}}"
+log:
+  format: text
+`))
+
+func (w *labWriter) config(l *LabInit) {
+	host, _, _ := net.SplitHostPort(l.CPS)
+	if host == "" {
+		host = "localhost"
+	}
+	var text strings.Builder
+	err := labConfigTemplate.Execute(&text, map[string]string{
+		"CPS": l.CPS, "Host": host, "Repository": l.Repository, "Management": l.Management,
+	})
+	w.err = errors.Join(w.err, err)
+	w.file(labConfig, []byte(text.String()))
+}
+
+// LabServe is `viaduct lab serve`.
+type LabServe struct {
+	Dir string `arg:"" type:"existingdir" help:"Folder that lab init has written."`
+}
+
+// Run serves the repository until SIGINT or SIGTERM.
+func (l *LabServe) Run(std *Streams) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	lab, err := readLab(l.Dir)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", lab.repository)
+	if err != nil {
+		return err
+	}
+	server := newRepositoryServer(l.Dir)
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	fmt.Fprintf(std.Out, "serving the certificates of %s at https://%s/\n", l.Dir, listener.Addr())
+	err = server.ServeTLS(listener, filepath.Join(l.Dir, labTLS, "repository.pem"), filepath.Join(l.Dir, labTLS, "repository-key.pem"))
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// newRepositoryServer serves the certificates of a laboratory's folder.
+func newRepositoryServer(dir string) *http.Server {
+	return &http.Server{
+		Handler:           chains(http.FileServer(http.Dir(filepath.Join(dir, labRepository)))),
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12},
+		ReadHeaderTimeout: 5 * time.Second,
+	}
+}
+
+// chains gives every file the media type of a certificate chain.
+func chains(files http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/pem-certificate-chain")
+		files.ServeHTTP(w, r)
+	})
+}
+
+// laboratory is a laboratory's folder as the other commands use it.
+type laboratory struct {
+	dir        string
+	repository string // host:port
+	cps        string // host:port
+}
+
+func readLab(dir string) (*laboratory, error) {
+	text, err := os.ReadFile(filepath.Join(dir, labAddresses))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a laboratory that `viaduct lab init` has written: %w", dir, plain(err))
+	}
+	lab := &laboratory{dir: dir}
+	if _, err := fmt.Sscanf(string(text), "repository %s\ncps %s\n", &lab.repository, &lab.cps); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, labAddresses), err)
+	}
+	return lab, nil
+}
+
+func (l *laboratory) path(names ...string) string {
+	return filepath.Join(append([]string{l.dir}, names...)...)
+}

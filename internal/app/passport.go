@@ -1,0 +1,178 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/viaduct-oob/viaduct/identity"
+	"github.com/viaduct-oob/viaduct/internal/uuid"
+	"github.com/viaduct-oob/viaduct/passport"
+	"github.com/viaduct-oob/viaduct/tn"
+	"github.com/viaduct-oob/viaduct/trust"
+)
+
+// Passport is `viaduct passport`.
+type Passport struct {
+	Sign    PassportSign    `cmd:"" help:"Sign a shaken PASSporT and print it."`
+	Verify  PassportVerify  `cmd:"" help:"Verify a PASSporT for a call; every check is shown."`
+	Inspect PassportInspect `cmd:"" help:"Take a PASSporT apart and say what is odd about it. Verifies nothing."`
+}
+
+// PassportSign is `viaduct passport sign`.
+type PassportSign struct {
+	Signer
+	Orig   string   `required:"" placeholder:"NUMBER" help:"Calling number."`
+	Dest   []string `required:"" placeholder:"NUMBER" help:"Called number; may be repeated."`
+	Attest string   `default:"A" enum:"A,B,C" help:"Attestation level (${default})."`
+	OrigID string   `name:"origid" placeholder:"UUID" help:"Origination identifier; a new one if left out."`
+	Header bool     `help:"Print the value of an Identity header instead of the bare token."`
+}
+
+// Run prints the token.
+func (s *PassportSign) Run(std *Streams) error {
+	key, err := s.load()
+	if err != nil {
+		return err
+	}
+	if s.OrigID != "" && !uuidForm.MatchString(s.OrigID) {
+		return errors.New("--origid is a UUID, such as 123e4567-e89b-12d3-a456-426655440000")
+	}
+	if err := trust.CheckX5U(s.X5U, s.laboratory()); err != nil {
+		fmt.Fprintf(std.Err, "viaduct: warning: verifiers will not fetch the certificate: %v\n", err)
+	}
+	claims := passport.Claims{IAT: time.Now(), Attest: passport.Attestation(s.Attest), OrigID: s.OrigID}
+	if claims.OrigID == "" {
+		claims.OrigID = uuid.New()
+	}
+	if claims.Orig, err = parseParty("--orig", s.Orig); err != nil {
+		return err
+	}
+	if len(s.Dest) == 0 { // --dest ''
+		return errors.New("--dest is needed")
+	}
+	for _, text := range s.Dest {
+		dest, err := parseParty("--dest", text)
+		if err != nil {
+			return err
+		}
+		claims.Dest = append(claims.Dest, dest)
+	}
+	token, err := passport.Sign(key, passport.Shaken, s.X5U, claims)
+	if err != nil {
+		return err
+	}
+	if s.Header {
+		token = identity.Header{Token: token, Info: s.X5U, Alg: "ES256", PPT: string(passport.Shaken)}.String()
+	}
+	_, err = fmt.Fprintln(std.Out, token)
+	return err
+}
+
+// uuidForm is the text form of any UUID (RFC 9562 §4).
+var uuidForm = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// PassportInspect is `viaduct passport inspect`.
+type PassportInspect struct {
+	Token string `arg:"" optional:"" help:"Token or Identity header value; read from standard input if left out."`
+}
+
+// Run prints header, payload and everything that deviates. The exit status tells whether the token is well-formed.
+func (i *PassportInspect) Run(std *Streams) error {
+	texts, err := readTokens(i.Token, std.In)
+	if err != nil {
+		return err
+	}
+	if len(texts) == 0 {
+		return errNoToken
+	}
+	var result error
+	for _, text := range texts {
+		// A whole Identity header value is as good as its token; what cannot be told apart is diagnosed as it is.
+		header, err := identity.Parse(text)
+		if err == nil && header.Info != "" {
+			text = header.Token
+			fmt.Fprintf(std.Out, "info     %s\n", readable(header.Info))
+		}
+		d := passport.Diagnose(text)
+		fmt.Fprintf(std.Out, "header   %s\npayload  %s\n", readable(d.Header), readable(d.Payload))
+		for _, deviation := range d.Deviations {
+			fmt.Fprintf(std.Out, "odd      %s", deviation.Code)
+			if deviation.Where != "" {
+				fmt.Fprintf(std.Out, " in %s", deviation.Where)
+			}
+			fmt.Fprintf(std.Out, ": %s", deviation.Text)
+			if deviation.Section != "" {
+				fmt.Fprintf(std.Out, " (%s)", deviation.Section)
+			}
+			fmt.Fprintln(std.Out)
+		}
+		if d.Refusal != nil {
+			fmt.Fprintf(std.Out, "refused  %v\n", d.Refusal)
+			result = ErrNegative
+			continue
+		}
+		fmt.Fprintln(std.Out, "form     good; the signature was not verified")
+	}
+	return result
+}
+
+// readable indents JSON; what is none is quoted, because it may hold anything.
+func readable(text string) string {
+	var out bytes.Buffer
+	if json.Indent(&out, []byte(text), "         ", "  ") != nil {
+		return fmt.Sprintf("%q", text)
+	}
+	return out.String()
+}
+
+var errNoToken = errors.New("no token: give it as an argument or on standard input")
+
+// readTokens gives the argument, or the lines of standard input. The whole value of an Identity header is as good as a
+// token.
+func readTokens(argument string, in io.Reader) ([]string, error) {
+	if argument != "" && argument != "-" {
+		return []string{argument}, nil
+	}
+	var tokens []string
+	lines := bufio.NewScanner(io.LimitReader(in, 1<<20))
+	lines.Buffer(nil, 64<<10)
+	for lines.Scan() {
+		if line := strings.TrimSpace(lines.Text()); line != "" {
+			tokens = append(tokens, line)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, err
+	}
+	return tokens, nil
+}
+
+// bareTokens cuts Identity headers down to their tokens.
+func bareTokens(texts []string) ([]string, error) {
+	tokens := make([]string, 0, len(texts))
+	for _, text := range texts {
+		header, err := identity.Parse(text)
+		if err != nil {
+			return nil, err
+		}
+		tokens = append(tokens, header.Token)
+	}
+	return tokens, nil
+}
+
+// partiesOf reads who calls whom from the tokens, for flags that were left out.
+func partiesOf(tokens []string) (orig, dest tn.Identity) {
+	for _, text := range tokens {
+		if token, err := passport.Parse(text); err == nil {
+			return token.Claims.Orig, token.Claims.Dest[0]
+		}
+	}
+	return tn.Identity{}, tn.Identity{}
+}

@@ -1,0 +1,159 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/stivs"
+	"github.com/viaduct-oob/viaduct/trust"
+)
+
+// Believer are the flags of commands that verify.
+type Believer struct {
+	Anchor   []string `type:"existingfile" placeholder:"FILE" help:"Trusted STI-CA certificates, PEM; may be repeated."`
+	LabHost  []string `placeholder:"HOST:PORT" help:"Laboratory host that certificates may be fetched from although it is private."`
+	LabRoot  []string `type:"existingfile" placeholder:"FILE" help:"TLS roots of the laboratory hosts, PEM."`
+	CacheDir string   `type:"path" placeholder:"DIR" help:"Folder to keep certificates in between runs."`
+}
+
+func (b *Believer) open(labDir string, now func() time.Time) (*trust.Verifier, error) {
+	if labDir != "" {
+		lab, err := readLab(labDir)
+		if err != nil {
+			return nil, err
+		}
+		b.Anchor = append(b.Anchor, lab.path(labSTIRoot))
+		b.LabHost = append(b.LabHost, lab.repository)
+		b.LabRoot = append(b.LabRoot, lab.path(labTLSRoot))
+	}
+	if len(b.Anchor) == 0 {
+		return nil, errors.New("--anchor is needed: whose certificates are to be believed? In a laboratory, --lab is enough")
+	}
+	anchors, err := trust.LoadAnchors(b.Anchor...)
+	if err != nil {
+		return nil, plain(err)
+	}
+	roots, err := loadPool(b.LabRoot)
+	if err != nil {
+		return nil, plain(err)
+	}
+	return trust.New(trust.Config{
+		Anchors: anchors, Directory: b.CacheDir, Now: now,
+		Repository: trust.RepositoryConfig{Laboratory: trust.Laboratory{Hosts: b.LabHost, Roots: roots}},
+	})
+}
+
+// PassportVerify is `viaduct passport verify`.
+type PassportVerify struct {
+	Believer
+	Lab   string        `type:"existingdir" placeholder:"DIR" help:"Laboratory from lab init; gives anchors and repository."`
+	Orig  string        `placeholder:"NUMBER" help:"Calling number of the call; that of the token if left out, and then nothing is said about the call."`
+	Dest  string        `placeholder:"NUMBER" help:"Called number of the call; that of the token if left out."`
+	At    time.Time     `format:"2006-01-02T15:04:05Z07:00" placeholder:"TIME" help:"Verify as at this time (RFC 3339); now if left out."`
+	Fresh time.Duration `default:"60s" help:"How far iat may be from the time, to either side (${default})."`
+	Token string        `arg:"" optional:"" help:"PASSporT or Identity header value; read from standard input if left out. Several lines are the Identity headers of one call."`
+}
+
+// Run prints every check and the verdict. The exit status tells whether the call is verified.
+func (v *PassportVerify) Run(std *Streams) error {
+	now := time.Now
+	if !v.At.IsZero() {
+		now = func() time.Time { return v.At }
+	}
+	if v.Fresh <= 0 {
+		return errors.New("--fresh must be above 0s")
+	}
+	texts, err := readTokens(v.Token, std.In)
+	if err != nil {
+		return err
+	}
+	call, retrieved, err := v.call(texts)
+	if err != nil {
+		return err
+	}
+	verifier, err := v.open(v.Lab, now)
+	if err != nil {
+		return err
+	}
+	defer verifier.Close()
+	service, err := stivs.New(stivs.Config{
+		Verifier: verifier, Retriever: retrieved, Now: now, Budget: 10 * time.Second,
+		Freshness: oob.Freshness{Past: v.Fresh, Future: v.Fresh},
+	})
+	if err != nil {
+		return err
+	}
+	verdict := service.Verify(context.Background(), call)
+	writeVerdict(std.Out, verdict)
+	if verdict.Verstat != oob.VerstatPassed {
+		return ErrNegative
+	}
+	return nil
+}
+
+// given are PASSporTs that have been retrieved already.
+type given []string
+
+// Retrieve gives them, whatever the key.
+func (g given) Retrieve(context.Context, oob.Key) ([]string, error) {
+	if len(g) == 0 {
+		return nil, oob.Faultf(oob.NotFound, "no PASSporT was given")
+	}
+	return g, nil
+}
+
+// call makes the call to verify against: whole Identity header values have come in band, bare tokens out of band.
+func (v *PassportVerify) call(texts []string) (call stivs.Call, retrieved given, err error) {
+	tokens, err := bareTokens(texts)
+	if err != nil {
+		return call, nil, err
+	}
+	if len(texts) == 0 && (v.Orig == "" || v.Dest == "") {
+		return call, nil, errNoToken
+	}
+	call.Orig, call.Dest = partiesOf(tokens)
+	if v.Orig != "" {
+		if call.Orig, err = parseParty("--orig", v.Orig); err != nil {
+			return call, nil, err
+		}
+	}
+	if v.Dest != "" {
+		if call.Dest, err = parseParty("--dest", v.Dest); err != nil {
+			return call, nil, err
+		}
+	}
+	for i, text := range texts {
+		if text == tokens[i] {
+			retrieved = append(retrieved, text)
+		} else {
+			call.Identity = append(call.Identity, text)
+		}
+	}
+	if len(retrieved) > 0 || len(texts) == 0 {
+		call.Key = oob.Key{Profile: oob.Mesh, Dest: call.Dest, Orig: call.Orig} // any slot: given has what lay in it
+	}
+	return call, retrieved, nil
+}
+
+// writeVerdict is the table that shows a person why.
+func writeVerdict(w io.Writer, v oob.Verdict) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range v.Checks {
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", c.Outcome, c.Name, c.Case, c.Section, c.Took.Round(time.Microsecond), c.Detail)
+	}
+	_ = table.Flush()
+	fmt.Fprintf(w, "%s", v.Verstat)
+	if v.Verstat == oob.VerstatPassed {
+		fmt.Fprintf(w, "  attest %s, signed by SPC %s, origid %s, %s", v.Attest, v.SignerSPC, v.OrigID, v.Source)
+	} else if v.Code != 0 {
+		fmt.Fprintf(w, "  %d %s (%s): %s", v.Code, v.ReasonText, v.Case, v.ReasonDesc)
+	} else if v.ReasonDesc != "" {
+		fmt.Fprintf(w, "  %s", v.ReasonDesc)
+	}
+	fmt.Fprintln(w)
+}
