@@ -56,6 +56,13 @@ func (r *Repository) parseX5U(x5u string) (source, error) {
 	return s, nil
 }
 
+// CheckX5U tells whether a Verifier would fetch from an x5u, as far as its text says: nil, or an error that wraps ErrX5U.
+// It is for those who sign, so that they notice before their calls do.
+func CheckX5U(x5u string, exempt Laboratory) error {
+	_, err := (&Repository{laboratory: exempt}).parseX5U(x5u)
+	return err
+}
+
 func (s source) check(refuseIPLiterals bool) error {
 	switch port := s.url.Port(); {
 	case s.url.Scheme != "https":
