@@ -64,7 +64,7 @@ var faultRows = [kindEnd]FaultRow{
 	Unproven:              {"unproven", "Unauthorized", 401, 0, "ATIS-1000096 §7"},
 	TokenStale:            {"token-stale", "Stale Access Token", 401, 0, "ATIS-1000096 §7"},
 	Replayed:              {"replayed", "Replayed Access Token", 401, 0, "ATIS-1000096 §7"},
-	CredentialUnreachable: {"credential-unreachable", "Certificate Unreachable", 401, 436, "RFC 8224 §6.2.2"},
+	CredentialUnreachable: {"credential-unreachable", "Certificate Unreachable", 400, 436, "RFC 8224 §6.2.2"},
 	CredentialUntrusted:   {"credential-untrusted", "Unsupported Credential", 403, 437, "RFC 8224 §6.2.2"},
 	OutOfScope:            {"out-of-scope", "Out of Scope", 403, 437, "RFC 8226 §9"},
 	IdentityMismatch:      {"identity-mismatch", "Identity Mismatch", 403, 438, "RFC 8224 §6.2.2"},

@@ -17,11 +17,11 @@ import (
 
 // Limits that hold on both sides of the wire, so that a client refuses what its CPS would refuse.
 const (
-	PassportsMax      = 16       // PASSporTs in one publication
-	PassportBytesMax  = 8 << 10  // bytes of one PASSporT in compact form
-	BodyBytesMax      = 64 << 10 // bytes of one request body; PASSporTs of a publication included
-	TokenIDBytesMax   = 128      // bytes of a jti
-	RetrievedBytesMax = 1 << 20  // bytes of an answer that a client reads before it gives up on it
+	PassportsMax      = 16        // PASSporTs in one publication
+	PassportBytesMax  = 8 << 10   // bytes of one PASSporT in compact form
+	BodyBytesMax      = 64 << 10  // bytes of one request body; PASSporTs of a publication included
+	TokenIDBytesMax   = 128       // bytes of a jti
+	RetrievedBytesMax = 256 << 10 // bytes of an answer to a retrieve: all that one call can have, twice
 )
 
 // Key is the slot under which records of one call are found. Keys are comparable with ==. In the agreed form SPC is

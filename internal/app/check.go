@@ -175,7 +175,8 @@ func noteBounds(c *CPSConfig, note func(string, error)) {
 		}
 	}
 	for path, n := range map[string]int64{
-		"connections": int64(c.Limits.Connections), "in_flight": int64(c.Limits.InFlight), "records": c.Limits.Records,
+		"connections": int64(c.Limits.Connections), "address_connections": int64(c.Limits.AddressConnections),
+		"in_flight": int64(c.Limits.InFlight), "records": c.Limits.Records,
 		"bytes": c.Limits.Bytes, "tokens": c.Limits.Tokens, "key_records": int64(c.Limits.KeyRecords),
 		"key_publisher_records": int64(c.Limits.KeyPublisherRecords), "publisher_records": c.Limits.PublisherRecords,
 		"publisher_bytes": c.Limits.PublisherBytes, "body_timeout": int64(c.Limits.BodyTimeout), "timeout": int64(c.Limits.Timeout),

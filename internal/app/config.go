@@ -81,6 +81,7 @@ type RateConfig struct {
 // LimitsConfig bounds what the CPS takes on.
 type LimitsConfig struct {
 	Connections         int      `yaml:"connections"`
+	AddressConnections  int      `yaml:"address_connections"`
 	InFlight            int      `yaml:"in_flight"`
 	BodyTimeout         Duration `yaml:"body_timeout"`
 	Timeout             Duration `yaml:"timeout"`

@@ -22,7 +22,7 @@ func defaults() Config {
 				Retrieve: RateConfig{PerSecond: 200, Burst: 400},
 			},
 			Limits: LimitsConfig{
-				Connections: 10_000, InFlight: 4096, BodyTimeout: Duration(5 * time.Second), Timeout: Duration(5 * time.Second),
+				Connections: 10_000, AddressConnections: 256, InFlight: 4096, BodyTimeout: Duration(5 * time.Second), Timeout: Duration(5 * time.Second),
 				Records: 1_000_000, Bytes: 1 << 30, Tokens: 4_000_000, KeyRecords: 64, KeyPublisherRecords: 32,
 				PublisherRecords: 250_000, PublisherBytes: 256 << 20,
 			},

@@ -15,8 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/viaduct-oob/viaduct/internal/cps"
 	"github.com/viaduct-oob/viaduct/internal/httpapi"
 	"github.com/viaduct-oob/viaduct/internal/store"
@@ -152,7 +150,7 @@ func (s *server) listen() error {
 	if err != nil {
 		return fmt.Errorf("cps.listen: %w", err)
 	}
-	s.publicListener = netutil.LimitListener(public, s.config.CPS.Limits.Connections)
+	s.publicListener = httpapi.LimitConnections(public, s.config.CPS.Limits.Connections, s.config.CPS.Limits.AddressConnections)
 	if s.managementListen, err = net.Listen("tcp", s.config.Management.Listen); err != nil {
 		return fmt.Errorf("management.listen: %w", err)
 	}

@@ -1,6 +1,8 @@
 package cps_test
 
 import (
+	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
@@ -57,7 +59,8 @@ func TestATIS1000105_S7_NobodyPublishesForAnother(t *testing.T) {
 	}
 }
 
-// TestRFC8226_S9_CertificateNamesTheSPC: one entry of several will do, and a number is no SPC.
+// TestRFC8226_S9_CertificateNamesTheSPC: it names one, that of iss, letter for letter (ATIS-1000080 §6.4.1); a number is
+// no SPC. One provider with several would have the rates and shares of several.
 func TestRFC8226_S9_CertificateNamesTheSPC(t *testing.T) {
 	inBothForms(t, oobtest.CPSConfig{}, func(p *pair, profile oob.Profile) {
 		number, err := tn.ParseNumber(oobtest.CallingNumber)
@@ -68,9 +71,9 @@ func TestRFC8226_S9_CertificateNamesTheSPC(t *testing.T) {
 		if err != nil {
 			p.Fatal(err)
 		}
-		several := p.issue(oobtest.IssueConfig{SPC: "890C", TNAuthList: stircert.TNAuthList{SPCs: []string{"111A", "890C", "222B"}}})
-		p.created(p.by(several, p.Publish(profile, p.Passport("several"))))
+		p.created(p.by(p.issue(oobtest.IssueConfig{SPC: "890C"}), p.Publish(profile, p.Passport("one"))))
 		for name, list := range map[string]stircert.TNAuthList{
+			"several":    {SPCs: []string{"111A", "890C", "222B"}},
 			"other SPCs": {SPCs: []string{"111A", "890D"}}, "in lower case": {SPCs: []string{"890c"}}, "the number alone": {Ranges: []tn.Range{numbers}},
 		} {
 			id := p.issue(oobtest.IssueConfig{SPC: "890C", TNAuthList: list})
@@ -260,4 +263,34 @@ func TestHealthFailsWithTheStore(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 	p.refused(p.Publish(oob.Mesh, p.Passport("x")), oob.Draining)
+}
+
+// TestTokenThatGrowsStaleWhileProvenIsRefused: a token is remembered until it is stale; one that was used after that could
+// be used again.
+func TestTokenThatGrowsStaleWhileProvenIsRefused(t *testing.T) {
+	p := startPair(t, oobtest.CPSConfig{})
+	a := p.Retrieve(oob.Mesh)
+	a.Access.IssuedAt = p.Clock.Now().Add(-59 * time.Second)
+	request := cps.Request{Key: p.Key(oob.Mesh), Access: a.Access, Prove: func(context.Context, string) (oob.Principal, error) {
+		p.Clock.Advance(2 * time.Second) // waiting for a certificate
+		return oob.Principal{SPC: a.Access.Issuer}, nil
+	}}
+	if _, _, err := p.CPS.Service.Retrieve(context.Background(), request); !errors.Is(err, oob.TokenStale) {
+		t.Errorf("got %v, want %v", err, oob.TokenStale)
+	}
+}
+
+// TestMeshAnswersPublishersInTurn: who publishes more for two numbers than another cannot push the other's record back.
+func TestMeshAnswersPublishersInTurn(t *testing.T) {
+	p := startPair(t, oobtest.CPSConfig{})
+	genuine := p.Passport("genuine")
+	p.created(p.Publish(oob.Mesh, genuine))
+	hostile := p.issue(oobtest.IssueConfig{SPC: "BAD1"})
+	var flood []string // newest first
+	for i := range 8 {
+		p.wait(time.Millisecond)
+		flood = append([]string{p.Passport("hostile " + strconv.Itoa(i))}, flood...)
+		p.created(p.by(hostile, p.Publish(oob.Mesh, flood[0])))
+	}
+	p.brings(p.Retrieve(oob.Mesh), append([]string{flood[0], genuine}, flood[1:]...)...)
 }

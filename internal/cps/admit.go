@@ -18,6 +18,10 @@ func (s *Service) admit(ctx context.Context, r Request, action oob.Action, rate 
 	if err != nil {
 		return oob.Principal{}, err
 	}
+	// Proving may have waited for a certificate. A token that has gone stale meanwhile would be forgotten too early.
+	if err := s.checkTimes(r, action); err != nil {
+		return principal, err
+	}
 	// Only who has proven its SPC learns whether it is on a list: the lists are the operator's business relations.
 	if spc := principal.SPC; s.deny[spc] || len(s.allow) > 0 && !s.allow[spc] {
 		return principal, oob.Faultf(oob.Refused, "this CPS does not serve the SPC in iss")

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -94,9 +95,12 @@ func knownMethod(method string) string {
 	return "other"
 }
 
+// numbers are what a cause may quote from an x5u or a peer, and a log must not hold.
+var numbers = regexp.MustCompile(`[0-9]{7,}`)
+
 // causeOf is whole for an Internal fault, which may be a panic with its stack.
 func causeOf(fault *oob.Fault) string {
-	text := fault.Err.Error()
+	text := numbers.ReplaceAllString(fault.Err.Error(), "#")
 	if fault.Kind != oob.Internal && len(text) > causeBytesMax {
 		text = text[:causeBytesMax] + "…"
 	}

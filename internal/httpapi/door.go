@@ -12,10 +12,11 @@
 // # Limits
 //
 // A body has at most oob.BodyBytesMax bytes and must arrive within Config.BodyTimeout; a request is answered within
-// Config.Timeout; more than Config.InFlightMax requests at a time are answered 503. What is no HTTP, or has a header of
-// more than 16 KiB, never gets here: net/http answers it 400 or 431.
+// Config.Timeout. At most Config.InFlightMax bodies are on their way at a time, and as many requests are judged and
+// answered; of both, one address has a sixteenth. More are answered 503. Asking for health takes no place. What is no
+// HTTP, or has a header of more than 16 KiB, never gets here: net/http answers it 400 or 431.
 //
-// Read door.go, passports.go, answer.go, server.go, in this order.
+// Read door.go, passports.go, answer.go, places.go, server.go, in this order.
 package httpapi
 
 import (
@@ -46,7 +47,7 @@ type Config struct {
 
 	BodyTimeout time.Duration // for the whole body to arrive; 5 s
 	Timeout     time.Duration // for an answer, fetching certificates included; 5 s
-	InFlightMax int           // requests at a time; 4096
+	InFlightMax int           // requests at a time, and bodies on their way at a time; 4096
 }
 
 // New makes the handler of the public listener.
@@ -66,7 +67,7 @@ func New(c Config) (http.Handler, error) {
 	if c.InFlightMax == 0 {
 		c.InFlightMax = 4096
 	}
-	d := &door{config: c, inFlight: make(chan struct{}, c.InFlightMax), mux: http.NewServeMux()}
+	d := &door{config: c, bodies: newPlaces(c.InFlightMax), requests: newPlaces(c.InFlightMax), mux: http.NewServeMux()}
 	for _, e := range atis.Endpoints {
 		if len(c.Profiles) == 0 || slices.Contains(c.Profiles, e.Profile) {
 			d.mux.Handle(e.Pattern, d.through(e.Pattern, d.passports(e)))
@@ -82,7 +83,8 @@ type door struct {
 	config   Config
 	mux      *http.ServeMux
 	unknown  http.Handler
-	inFlight chan struct{}
+	bodies   *places // of bodies on their way: what it costs is memory
+	requests *places // of requests from when all of them is there to when their answer has been taken
 }
 
 // ServeHTTP hands the request to its resource. The mux would redirect a path with empty or dot segments; nobody who
@@ -104,6 +106,7 @@ type exchange struct {
 	profile   string
 	spc       string // who asked, once proven
 	id        string // request id, for an Internal fault
+	leave     func() // gives back the place among the requests; nil when there is none
 
 	status int // of a success
 	body   []byte
@@ -116,23 +119,20 @@ func (d *door) through(pattern string, resource func(*exchange) error) http.Hand
 		x := &exchange{w: w, r: r, status: http.StatusOK}
 		fault := d.serve(x, resource)
 		d.answer(x, fault)
+		if x.leave != nil {
+			x.leave()
+		}
 		d.record(x, pattern, fault, time.Since(began))
 	})
 }
 
-// serve is the way in: deadlines, a place, the resource.
+// serve is the way in: deadlines, the resource.
 func (d *door) serve(x *exchange, resource func(*exchange) error) (fault *oob.Fault) {
 	if x.r.Body != http.NoBody {
 		// Also where nobody is going to read it: before it answers, net/http waits for the rest of a short body.
 		if err := x.bodyDeadline(time.Now().Add(d.config.BodyTimeout)); err != nil {
 			return oob.FaultOf(err)
 		}
-	}
-	select {
-	case d.inFlight <- struct{}{}:
-		defer func() { <-d.inFlight }()
-	default:
-		return oob.Faultf(oob.Overloaded, "too many requests at a time").After(time.Second)
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -143,6 +143,21 @@ func (d *door) serve(x *exchange, resource func(*exchange) error) (fault *oob.Fa
 	defer cancel()
 	x.r = x.r.WithContext(ctx)
 	return interrupted(oob.FaultOf(resource(x)))
+}
+
+// enter takes a place among the requests, which is kept until the answer has been taken. A request whose body is not
+// there yet has none: whoever sends slowly keeps nobody out.
+func (d *door) enter(x *exchange) error {
+	from := addressOf(x.r.RemoteAddr)
+	if !d.requests.take(from) {
+		return crowded()
+	}
+	x.leave = func() { d.requests.leave(from) }
+	return nil
+}
+
+func crowded() error {
+	return oob.Faultf(oob.Overloaded, "too many requests at a time").After(time.Second)
 }
 
 // interrupted tells an end of the request's context, which is nobody's bug, from an Internal fault.

@@ -40,8 +40,11 @@ func (d *door) publish(x *exchange, e atis.Endpoint) error {
 	if err := checkMedia(x.r.Header); err != nil {
 		return err
 	}
-	body, err := x.readBody()
+	body, err := d.body(x)
 	if err != nil {
+		return err
+	}
+	if err := d.enter(x); err != nil {
 		return err
 	}
 	if request.Passports, err = atis.ReadPublish(body); err != nil {
@@ -57,6 +60,9 @@ func (d *door) publish(x *exchange, e atis.Endpoint) error {
 func (d *door) retrieve(x *exchange, e atis.Endpoint) error {
 	request, err := d.request(x, e)
 	if err != nil {
+		return err
+	}
+	if err := d.enter(x); err != nil {
 		return err
 	}
 	principal, records, err := d.config.Service.Retrieve(x.r.Context(), request)
@@ -111,6 +117,16 @@ func (x *exchange) bodyDeadline(t time.Time) error {
 		return nil // a recorder in a test
 	}
 	return err
+}
+
+// body reads a body, if there is a place for one more on its way.
+func (d *door) body(x *exchange) ([]byte, error) {
+	from := addressOf(x.r.RemoteAddr)
+	if !d.bodies.take(from) {
+		return nil, crowded()
+	}
+	defer d.bodies.leave(from)
+	return x.readBody()
 }
 
 // readBody reads a body whose length need not be declared.

@@ -10,9 +10,9 @@ import (
 
 // Limits of the public listener.
 const (
-	headerTimeout  = 5 * time.Second   // for a request's header to arrive
-	idleTimeout    = 120 * time.Second // between two requests on one connection
-	answerTimeout  = 30 * time.Second  // for a whole answer to be taken
+	headerTimeout  = 5 * time.Second  // for a request's header to arrive
+	idleTimeout    = 60 * time.Second // between two requests on one connection
+	answerTimeout  = 15 * time.Second // from a request's header to the last byte of its answer
 	headerBytesMax = 16 << 10
 	streamsMax     = 250 // HTTP/2 streams at a time on one connection
 )

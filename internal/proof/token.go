@@ -106,6 +106,10 @@ func (t *Token) Prove(ctx context.Context, verifier *trust.Verifier, spc string)
 	if !list.HasSPC(spc) {
 		return oob.Principal{}, oob.Faultf(oob.OutOfScope, "the certificate does not name the SPC in iss")
 	}
+	// ATIS-1000080 §6.4.1: exactly one. With several, one provider would have the rates and shares of several.
+	if len(list.SPCs) != 1 {
+		return oob.Principal{}, oob.Faultf(oob.OutOfScope, "the certificate names several SPCs")
+	}
 	return oob.Principal{SPC: spc, Scope: list, Cert: credential.Certificate.Hash, X5U: t.x5u}, nil
 }
 

@@ -106,11 +106,15 @@ func laboratory(t *testing.T) (*oobtest.PKI, *trust.Verifier) {
 
 func TestATIS1000096_S7_WhoAsks(t *testing.T) {
 	pki, verifier := laboratory(t)
-	id, err := pki.Issue(oobtest.IssueConfig{SPC: "1234", TNAuthList: stircert.TNAuthList{SPCs: []string{"1234", "567B"}}})
+	id, err := pki.Issue(oobtest.IssueConfig{SPC: "1234"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	other, err := pki.Issue(oobtest.IssueConfig{SPC: "890C"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	several, err := pki.Issue(oobtest.IssueConfig{SPC: "1234", TNAuthList: stircert.TNAuthList{SPCs: []string{"1234", "567B"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +124,7 @@ func TestATIS1000096_S7_WhoAsks(t *testing.T) {
 		want           oob.Kind // Internal for a principal
 	}{
 		{"good", "1234", id.X5U, id.Key, oob.Internal},
-		{"its other SPC", "567B", id.X5U, id.Key, oob.Internal},
+		{"one of several", "1234", several.X5U, several.Key, oob.OutOfScope}, // ATIS-1000080 §6.4.1: exactly one
 		{"an SPC of another", "890C", id.X5U, id.Key, oob.OutOfScope},
 		{"no SPC", "", id.X5U, id.Key, oob.OutOfScope},
 		{"the key of another", "1234", id.X5U, other.Key, oob.Unproven},
@@ -143,7 +147,7 @@ func TestATIS1000096_S7_WhoAsks(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || got.SPC != c.spc || got.X5U != id.X5U || got.Cert != id.Certificate.Hash || !got.Scope.HasSPC("567B") {
+			if err != nil || got.SPC != c.spc || got.X5U != id.X5U || got.Cert != id.Certificate.Hash || !got.Scope.HasSPC("1234") {
 				t.Errorf("%+v, %v", got, err)
 			}
 		})

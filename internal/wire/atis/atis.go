@@ -5,7 +5,7 @@
 // where records lie, sockets, signatures.
 //
 // The ATIS texts are not public. What this package does rests on the public API pages and the public reference client
-// of an operator of such a CPS; docs/divergences.md lists what had to be chosen.
+// of an operator of such a CPS; the rows of level CHOICE in docs/CONFORMANCE.md are what had to be chosen.
 //
 //	POST /passports/{SPC}/{DEST}/{ORIG}   {"passports":["…"]}  ──►  201 {"status":201,"message":"Created"}
 //	GET  /passports/{SPC}/{DEST}/{ORIG}                        ──►  200 {"passports":["…"]}
