@@ -71,6 +71,9 @@ type server struct {
 	managementListen net.Listener
 }
 
+// crew is more than there are cores, because a request may wait for a certificate.
+const crew = 64
+
 func open(file *configFile, logger *slog.Logger) (*server, error) {
 	p, err := resolve(file)
 	if err != nil {
@@ -97,7 +100,7 @@ func open(file *configFile, logger *slog.Logger) (*server, error) {
 	}
 	metrics := newRegistry(s)
 	door, err := httpapi.New(httpapi.Config{
-		Service: s.cps, Verifier: s.verifier, Profiles: p.profiles, Log: logger, Metrics: httpapi.NewMetrics(metrics),
+		Service: s.cps, Verifier: s.verifier, Profiles: p.profiles, Log: logger, Metrics: httpapi.NewMetrics(metrics), Crew: crew,
 		BodyTimeout: time.Duration(limits.BodyTimeout), Timeout: time.Duration(limits.Timeout), InFlightMax: limits.InFlight,
 	})
 	if err != nil {

@@ -144,6 +144,15 @@ func (s sheet) leadsTo(reached map[tn.Identity]bool) bool {
 	return false
 }
 
+func (i *Inspector) allCached(sheets []sheet) bool {
+	for _, s := range sheets {
+		if !i.Verifier.Cached(s.envelope.Header.X5U) {
+			return false
+		}
+	}
+	return true
+}
+
 // verify checks signatures and certificates. All of them share one wait, so that ever new hosts that do not answer
 // cannot add up to more than that; what is cached is verified also when the wait is over.
 func (i *Inspector) verify(ctx context.Context, sheets []sheet) (unreachable int64, err error) {
@@ -151,8 +160,11 @@ func (i *Inspector) verify(ctx context.Context, sheets []sheet) (unreachable int
 	if wait == 0 {
 		wait = 500 * time.Millisecond
 	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
+	if !i.allCached(sheets) { // the timer would be a good part of what a warm publication costs
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, wait)
+		defer cancel()
+	}
 	for n, s := range sheets {
 		_, err := i.Verifier.Verify(ctx, s.envelope.Header.X5U, s.envelope.Verify)
 		switch {
@@ -163,7 +175,7 @@ func (i *Inspector) verify(ctx context.Context, sheets []sheet) (unreachable int
 			return 0, oob.Faultf(oob.CredentialUntrusted, "PASSporT %d: its certificate is not trusted", n+1).Because(err)
 		case errors.Is(err, trust.ErrX5U):
 			return 0, oob.Faultf(oob.PassportInvalid, "PASSporT %d: its x5u is not a URL that certificates are fetched from", n+1).Because(err)
-		case errors.Is(err, oob.CredentialUnreachable) && !i.RefuseUnreachable:
+		case (errors.Is(err, oob.CredentialUnreachable) || errors.Is(err, trust.ErrBusy)) && !i.RefuseUnreachable:
 			unreachable++
 		case errors.Is(err, oob.CredentialUnreachable):
 			return 0, oob.Faultf(oob.CredentialUnreachable, "PASSporT %d: its certificate cannot be fetched", n+1).Because(err)

@@ -16,9 +16,7 @@ import (
 // answer is the way out. A fault's row says the status; some statuses come with a header field of their own.
 func (d *door) answer(x *exchange, fault *oob.Fault) {
 	header := x.w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
+	header["Content-Type"], header["Cache-Control"], header["X-Content-Type-Options"] = isJSON, notStored, notSniffed
 	status, body := x.status, x.body
 	if fault != nil {
 		row := fault.Kind.Row()
@@ -41,7 +39,7 @@ func (d *door) answer(x *exchange, fault *oob.Fault) {
 	} else if body == nil {
 		body = atis.WriteStatus(status, http.StatusText(status), "")
 	}
-	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	x.w.WriteHeader(status)
 	// A requester that has gone away cannot be told anything.
 	_, _ = x.w.Write(body)
@@ -65,24 +63,25 @@ func (d *door) record(x *exchange, pattern string, fault *oob.Fault, took time.D
 		}
 	}
 	d.config.Metrics.observe(x.operation, x.profile, kind, took)
-	ctx := x.r.Context()
-	if !d.config.Log.Enabled(ctx, level) {
+	ctx, handler := x.r.Context(), d.config.Log.Handler()
+	if !handler.Enabled(ctx, level) {
 		return
 	}
-	attributes := []slog.Attr{
+	line := slog.NewRecord(time.Now(), level, "request", 0) // a Logger would look up the caller, which is always this line
+	line.AddAttrs(
 		slog.String("method", knownMethod(x.r.Method)), slog.String("resource", pattern), slog.Int("status", status),
-		slog.Duration("took", took), slog.String("spc", x.spc), slog.String("peer", x.r.RemoteAddr),
-	}
+		slog.Float64("took_ms", float64(took.Microseconds())/1000), slog.String("spc", x.spc), slog.String("peer", x.r.RemoteAddr),
+	)
 	if fault != nil {
-		attributes = append(attributes, slog.String("fault", kind), slog.String("detail", fault.Detail))
+		line.AddAttrs(slog.String("fault", kind), slog.String("detail", fault.Detail))
 		if fault.Err != nil {
-			attributes = append(attributes, slog.String("cause", causeOf(fault)))
+			line.AddAttrs(slog.String("cause", causeOf(fault)))
 		}
 		if x.id != "" {
-			attributes = append(attributes, slog.String("request", x.id))
+			line.AddAttrs(slog.String("request", x.id))
 		}
 	}
-	d.config.Log.LogAttrs(ctx, level, "request", attributes...)
+	_ = handler.Handle(ctx, line) // as every Logger does: where to complain but the log?
 }
 
 // knownMethod keeps what a peer invents out of the log.
@@ -112,3 +111,10 @@ func requestID() string {
 	_, _ = rand.Read(id[:]) // never fails: crypto/rand
 	return hex.EncodeToString(id[:])
 }
+
+// Values that every answer has, shared: net/http does not change them.
+var (
+	isJSON     = []string{"application/json"}
+	notStored  = []string{"no-store"}
+	notSniffed = []string{"nosniff"}
+)

@@ -48,6 +48,7 @@ type Config struct {
 	BodyTimeout time.Duration // for the whole body to arrive; 5 s
 	Timeout     time.Duration // for an answer, fetching certificates included; 5 s
 	InFlightMax int           // requests at a time, and bodies on their way at a time; 4096
+	Crew        int           // goroutines that are kept for serving requests, see crew.go; 0 for none
 }
 
 // New makes the handler of the public listener.
@@ -67,7 +68,7 @@ func New(c Config) (http.Handler, error) {
 	if c.InFlightMax == 0 {
 		c.InFlightMax = 4096
 	}
-	d := &door{config: c, bodies: newPlaces(c.InFlightMax), requests: newPlaces(c.InFlightMax), mux: http.NewServeMux()}
+	d := &door{config: c, bodies: newPlaces(c.InFlightMax), requests: newPlaces(c.InFlightMax), mux: http.NewServeMux(), crew: newCrew(c.Crew)}
 	for _, e := range atis.Endpoints {
 		if len(c.Profiles) == 0 || slices.Contains(c.Profiles, e.Profile) {
 			d.mux.Handle(e.Pattern, d.through(e.Pattern, d.passports(e)))
@@ -84,6 +85,7 @@ type door struct {
 	mux      *http.ServeMux
 	unknown  http.Handler
 	bodies   *places // of bodies on their way: what it costs is memory
+	crew     *crew
 	requests *places // of requests from when all of them is there to when their answer has been taken
 }
 
@@ -94,13 +96,14 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.unknown.ServeHTTP(w, r)
 		return
 	}
-	d.mux.ServeHTTP(w, r)
+	d.crew.run(func() { d.mux.ServeHTTP(w, r) })
 }
 
 // exchange is one request and what becomes of it.
 type exchange struct {
-	w http.ResponseWriter
-	r *http.Request
+	w   http.ResponseWriter
+	r   *http.Request
+	ctx context.Context // that of the request, with the deadline for its answer
 
 	operation string // what was asked for: publish, retrieve, health; for log and metrics
 	profile   string
@@ -128,7 +131,7 @@ func (d *door) through(pattern string, resource func(*exchange) error) http.Hand
 
 // serve is the way in: deadlines, the resource.
 func (d *door) serve(x *exchange, resource func(*exchange) error) (fault *oob.Fault) {
-	if x.r.Body != http.NoBody {
+	if x.r.ContentLength != 0 { // HTTP/2 does not say http.NoBody, and there a deadline is a message between goroutines
 		// Also where nobody is going to read it: before it answers, net/http waits for the rest of a short body.
 		if err := x.bodyDeadline(time.Now().Add(d.config.BodyTimeout)); err != nil {
 			return oob.FaultOf(err)
@@ -141,7 +144,7 @@ func (d *door) serve(x *exchange, resource func(*exchange) error) (fault *oob.Fa
 	}()
 	ctx, cancel := context.WithTimeout(x.r.Context(), d.config.Timeout)
 	defer cancel()
-	x.r = x.r.WithContext(ctx)
+	x.ctx = ctx
 	return interrupted(oob.FaultOf(resource(x)))
 }
 

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -51,7 +52,7 @@ func (d *door) publish(x *exchange, e atis.Endpoint) error {
 		return err
 	}
 	request.Digest = atis.Digest(request.Passports)
-	principal, err := d.config.Service.Publish(x.r.Context(), request)
+	principal, err := d.config.Service.Publish(x.ctx, request)
 	x.spc = principal.SPC
 	x.status = http.StatusCreated
 	return err
@@ -65,7 +66,7 @@ func (d *door) retrieve(x *exchange, e atis.Endpoint) error {
 	if err := d.enter(x); err != nil {
 		return err
 	}
-	principal, records, err := d.config.Service.Retrieve(x.r.Context(), request)
+	principal, records, err := d.config.Service.Retrieve(x.ctx, request)
 	x.spc = principal.SPC
 	x.body = atis.WriteRetrieved(records)
 	return err
@@ -131,7 +132,10 @@ func (d *door) body(x *exchange) ([]byte, error) {
 
 // readBody reads a body whose length need not be declared.
 func (x *exchange) readBody() ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, oob.BodyBytesMax))
+	body, err := readAll(http.MaxBytesReader(x.w, x.r.Body, oob.BodyBytesMax), x.r.ContentLength)
+	if err == nil && x.r.ProtoMajor >= 2 {
+		return body, nil // the deadline ends with the stream
+	}
 	if err == nil {
 		// HTTP/1.1 watches the connection from now on, and would take the deadline for the end of the requester.
 		return body, x.bodyDeadline(time.Time{})
@@ -143,4 +147,11 @@ func (x *exchange) readBody() ([]byte, error) {
 		return nil, oob.Faultf(oob.TooSlow, "the body did not arrive in time").Because(err)
 	}
 	return nil, oob.Faultf(oob.Malformed, "the body broke off").Because(err)
+}
+
+// readAll is io.ReadAll with room for a body whose length is declared, as far as it may be believed.
+func readAll(r io.Reader, declared int64) ([]byte, error) {
+	body := bytes.NewBuffer(make([]byte, 0, min(max(declared, 1<<10), oob.BodyBytesMax)+bytes.MinRead))
+	_, err := body.ReadFrom(r)
+	return body.Bytes(), err
 }

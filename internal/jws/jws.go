@@ -95,13 +95,36 @@ func (t Token) Verify(key *ecdsa.PublicKey) error {
 	if !isP256(key) {
 		return fmt.Errorf("%w: the key is not on P-256", ErrSignature)
 	}
-	digest := sha256.Sum256([]byte(t.SigningInput))
-	r := new(big.Int).SetBytes(t.Signature[:SignatureBytes/2])
-	s := new(big.Int).SetBytes(t.Signature[SignatureBytes/2:])
-	if !ecdsa.Verify(key, digest[:], r, s) {
+	var input [1024]byte // most tokens are shorter; saves an allocation
+	digest := sha256.Sum256(append(input[:0], t.SigningInput...))
+	var der [derBytesMax]byte
+	if !ecdsa.VerifyASN1(key, digest[:], appendDER(der[:0], t.Signature)) {
 		return ErrSignature
 	}
 	return nil
+}
+
+// derBytesMax is a SEQUENCE of two INTEGERs of 33 bytes, each of the three with two bytes in front.
+const derBytesMax = 2 + 2*(2+1+SignatureBytes/2)
+
+// appendDER appends the DER SEQUENCE of r and s, as crypto/ecdsa wants it, of raw = r‖s (RFC 7518 §3.4).
+func appendDER(dst, raw []byte) []byte {
+	dst = append(dst, 0x30, 0)
+	dst = appendInteger(dst, raw[:SignatureBytes/2])
+	dst = appendInteger(dst, raw[SignatureBytes/2:])
+	dst[1] = byte(len(dst) - 2)
+	return dst
+}
+
+// appendInteger appends an unsigned number as an INTEGER: without needless zeros, with one where it would be negative.
+func appendInteger(dst, n []byte) []byte {
+	for len(n) > 1 && n[0] == 0 {
+		n = n[1:]
+	}
+	if n[0] >= 0x80 {
+		return append(append(dst, 0x02, byte(len(n)+1), 0), n...)
+	}
+	return append(append(dst, 0x02, byte(len(n))), n...)
 }
 
 func isP256(key *ecdsa.PublicKey) bool { return key != nil && key.Curve == elliptic.P256() }

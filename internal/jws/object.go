@@ -31,11 +31,14 @@ func Object(data []byte, depthMax int, member func(name string, value Value) err
 		return refuse(err)
 	}
 	for r.PeekKind() != jsontext.KindEndObject {
-		nameToken, err := r.ReadToken()
+		quoted, err := r.ReadValue()
 		if err != nil {
 			return refuse(err)
 		}
-		name := nameToken.String() // before the next read, which ends the token's life
+		name, ok := known[string(quoted)] // which allocates nothing
+		if !ok {
+			name, _ = String(quoted) // it has just been read as one
+		}
 		value, err := r.ReadValue()
 		if err != nil {
 			return refuse(err)
@@ -52,6 +55,18 @@ func Object(data []byte, depthMax int, member func(name string, value Value) err
 	}
 	return nil
 }
+
+// known are the members of headers, tokens and bodies, by their JSON text: most names need no string of their own.
+var known = func() map[string]string {
+	names := map[string]string{}
+	for _, name := range []string{
+		"action", "alg", "attest", "aud", "crit", "dest", "div", "exp", "iat", "iss", "jti", "orig", "origid", "passports",
+		"ppt", "spc", "sub", "tn", "typ", "uri", "x5u",
+	} {
+		names[`"`+name+`"`] = name
+	}
+	return names
+}()
 
 // refuse drops the tokeniser's own text, which repeats member names that a hostile sender chose.
 func refuse(err error) error {

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// module is where the packages are; they are named in full, so that the directory does not matter.
+const module = "github.com/viaduct-oob/viaduct/"
+
+// collected is a figure that a package's own benchmark reports.
+type collected struct {
+	figure    // without values
+	benchmark string
+	metric    string // the unit under which it reports the value
+	floorOf   string // another benchmark, whose value is the floor
+}
+
+// suite is a run of `go test -bench` with what is taken from it.
+type suite struct {
+	path    string
+	pattern string
+	count   string // runs, of which the median counts
+	figures []collected
+}
+
+var suites = []suite{
+	{"passport", "^BenchmarkParseVerify$", "3", []collected{
+		{figure: figure{Name: "shaken PASSporT, parse and verify ÷ ecdsa.VerifyASN1", Unit: "ratio", Most: 1.10}, benchmark: "ParseVerify", metric: "ratio"},
+	}},
+	{"trust", "^BenchmarkVerify_Warm$", "3", []collected{
+		{figure: figure{Name: "certificate from the cache, judged", Unit: "ns"}, benchmark: "Verify_Warm", metric: "ns/op"},
+	}},
+	{"stivs", "^BenchmarkVerify$", "3", []collected{
+		{figure: figure{Name: "verdict on a call in band ÷ ecdsa.VerifyASN1", Unit: "ratio"}, benchmark: "Verify", metric: "x-ecdsa"},
+	}},
+	{"internal/store", "^Benchmark(MemoryMillion|Retrieve|Expiry)$", "1", []collected{
+		{figure: figure{Name: "store, memory of a record beside its PASSporT, numbers scattered", Unit: "bytes", Most: 300}, benchmark: "MemoryMillion/scattered", metric: "B/record-over-payload"},
+		{figure: figure{Name: "store, the same, numbers ascending", Unit: "bytes", Most: 300}, benchmark: "MemoryMillion/ascending", metric: "B/record-over-payload"},
+		{figure: figure{Name: "store, look-up among 1,000,000 ÷ among 10,000", Unit: "ratio", Most: 1.20}, benchmark: "Retrieve/between-requests", metric: "ratio"},
+		{figure: figure{Name: "store, 20,000 expiries/s: longest publish", Unit: "µs", Most: 5000}, benchmark: "Expiry/expiring", metric: "µs-longest-publish", floorOf: "Expiry/floor"},
+		{figure: figure{Name: "store, 20,000 expiries/s: longest retrieve", Unit: "µs", Most: 5000}, benchmark: "Expiry/expiring", metric: "µs-longest-retrieve", floorOf: "Expiry/floor"},
+	}},
+}
+
+// runBenchmarks runs the packages' benchmarks. One that cannot be run, or no longer reports its metric, is a figure that
+// is missed.
+func runBenchmarks(ctx context.Context) []figure {
+	var figures []figure
+	for _, s := range suites {
+		output, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", s.pattern, "-count", s.count, module+s.path).Output()
+		figures = append(figures, s.read(readBenchmarks(output), err)...)
+	}
+	return figures
+}
+
+func (s suite) read(measured metrics, failure error) []figure {
+	var figures []figure
+	for _, c := range s.figures {
+		f := c.figure
+		values := measured[metric{c.benchmark, c.metric}]
+		switch {
+		case len(values) > 0:
+			f.Value, f.Floor = median(values), median(measured[metric{c.floorOf, c.metric}])
+		case failure != nil:
+			f.Failed = fmt.Sprintf("go test %s: %v", s.path, failure)
+		default:
+			f.Failed = "Benchmark" + c.benchmark + " does not report it"
+		}
+		figures = append(figures, f)
+	}
+	return figures
+}
+
+// metric names what one benchmark measures.
+type metric struct{ benchmark, unit string }
+
+// metrics are all values of a metric, one for each time that the benchmark ran.
+type metrics map[metric][]float64
+
+// readBenchmarks reads the output of `go test -bench`: lines such as
+//
+//	BenchmarkParseVerify-2   386   75421 floor-ns   1.043 ratio
+func readBenchmarks(output []byte) metrics {
+	measured := metrics{}
+	lines := bufio.NewScanner(bytes.NewReader(output))
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
+			continue
+		}
+		name := strings.TrimPrefix(fields[0], "Benchmark")
+		if at := strings.LastIndexByte(name, '-'); at >= 0 && isNumber(name[at+1:]) {
+			name = name[:at] // GOMAXPROCS
+		}
+		for i := 2; i+1 < len(fields); i += 2 {
+			if value, err := strconv.ParseFloat(fields[i], 64); err == nil {
+				key := metric{name, fields[i+1]}
+				measured[key] = append(measured[key], value)
+			}
+		}
+	}
+	return measured
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.Atoi(s)
+	return err == nil
+}

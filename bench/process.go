@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/viaduct-oob/viaduct/oobtest"
+)
+
+// A server is this program again, with its role in the environment. It says hello in one line of JSON and serves until
+// its standard input is closed, which also happens when the load generator dies.
+const (
+	roleVariable    = "VIADUCT_BENCH_ROLE"
+	sizesVariable   = "VIADUCT_BENCH_SIZES"
+	profileVariable = "VIADUCT_BENCH_PROFILE"
+
+	roleFloor   = "floor"
+	roleSubject = "subject"
+)
+
+// serverCore and loadCore keep the two apart.
+const (
+	serverCore = "0"
+	loadCore   = "1"
+)
+
+// hello is what the load generator has to know of a server.
+type hello struct {
+	URL        string
+	TLSRootPEM []byte
+	Providers  []provider
+}
+
+// provider is a laboratory provider whose certificate the server has cached.
+type provider struct {
+	SPC    string
+	X5U    string
+	KeyPEM []byte
+}
+
+// identity is the provider with its key ready to sign.
+func (p provider) identity() (*oobtest.Identity, error) {
+	block, _ := pem.Decode(p.KeyPEM)
+	if block == nil {
+		return nil, errors.New("a provider without a key")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	private, ok := key.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, errors.New("a provider whose key is not an EC key")
+	}
+	return &oobtest.Identity{SPC: p.SPC, X5U: p.X5U, Key: private}, nil
+}
+
+// play is the life of a server process.
+func play(role string, in io.Reader, out io.Writer) error {
+	if name := os.Getenv(profileVariable); name != "" {
+		profile, err := os.Create(name)
+		if err != nil {
+			return err
+		}
+		defer profile.Close()
+		if err := pprof.StartCPUProfile(profile); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	start := map[string]func() (hello, io.Closer, error){roleFloor: startFloor, roleSubject: startSubject}[role]
+	if start == nil {
+		return fmt.Errorf("no role %q", role)
+	}
+	greeting, server, err := start()
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	if err := json.NewEncoder(out).Encode(greeting); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, in)
+	return err
+}
+
+// process is a running server.
+type process struct {
+	hello
+	command *exec.Cmd
+	stdin   io.Closer
+}
+
+// startProcess starts a server on its core, or on any where there is no taskset.
+func startProcess(ctx context.Context, role string, environment ...string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	command := exec.CommandContext(ctx, self)
+	if taskset, ok := pinning(); ok {
+		command = exec.CommandContext(ctx, taskset, "-c", serverCore, self)
+	}
+	command.Env = append(os.Environ(), append(environment, "GOMAXPROCS=1", roleVariable+"="+role)...)
+	command.Stderr = os.Stderr
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := command.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{command: command, stdin: stdin}
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &p.hello)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s does not start: %w", role, err), p.stop())
+	}
+	return p, nil
+}
+
+func (p *process) stop() error {
+	_ = p.stdin.Close() // closed already when the process has died, which Wait tells
+	return p.command.Wait()
+}
+
+// clockTick is the unit of /proc/PID/stat: USER_HZ, which is 100 on every Linux that Go runs on.
+const clockTick = 10 * time.Millisecond
+
+// cpu is the processor time that the process has taken so far, user and system; 0 where there is no /proc.
+func (p *process) cpu() time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.command.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	// The second field is a name in parentheses; utime and stime are the 14th and 15th.
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * clockTick
+}
+
+// pinning finds taskset (util-linux), which puts processes on cores, where there are two.
+func pinning() (taskset string, ok bool) {
+	taskset, err := exec.LookPath("taskset")
+	return taskset, err == nil && runtime.NumCPU() > 1
+}
+
+// pinLoad puts this process, with all its threads, on the core of the load.
+func pinLoad() error {
+	taskset, ok := pinning()
+	if !ok {
+		return nil
+	}
+	return exec.Command(taskset, "-acp", loadCore, strconv.Itoa(os.Getpid())).Run()
+}
