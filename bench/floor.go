@@ -73,7 +73,7 @@ func startFloor() (hello, io.Closer, error) {
 	if err != nil {
 		return hello{}, nil, err
 	}
-	server := httpapi.NewServer(handler, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil },
+	server := httpapi.NewServer(handler, 0, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil },
 		slog.New(slog.DiscardHandler))
 	go server.ServeTLS(listener, "", "") // returns when Close is called
 	return hello{URL: "https://" + listener.Addr().String(), TLSRootPEM: pki.TLSRootPEM()}, server, nil

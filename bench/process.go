@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/viaduct-oob/viaduct/internal/heap"
 	"github.com/viaduct-oob/viaduct/oobtest"
 )
 
@@ -82,6 +83,7 @@ func play(role string, in io.Reader, out io.Writer) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	heap.Tune(1 << 30) // as serve does; of both, so that the floor is no worse off
 	start := map[string]func() (hello, io.Closer, error){roleFloor: startFloor, roleSubject: startSubject}[role]
 	if start == nil {
 		return fmt.Errorf("no role %q", role)

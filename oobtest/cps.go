@@ -90,10 +90,10 @@ func (s *CPS) open(pki *PKI, c CPSConfig) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.serve(pki, door, c.Door.Log)
+	return s.serve(pki, door, c.Door)
 }
 
-func (s *CPS) serve(pki *PKI, door http.Handler, log *slog.Logger) error {
+func (s *CPS) serve(pki *PKI, door http.Handler, c httpapi.Config) error {
 	files, err := pki.IssueTLS("127.0.0.1", "localhost", CPSAudience)
 	if err != nil {
 		return err
@@ -108,7 +108,8 @@ func (s *CPS) serve(pki *PKI, door http.Handler, log *slog.Logger) error {
 	}
 	s.Host = listener.Addr().String()
 	s.URL = "https://" + s.Host
-	s.server = httpapi.NewServer(door, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil }, log)
+	s.server = httpapi.NewServer(door, c.BodyTimeout,
+		func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil }, c.Log)
 	go s.server.ServeTLS(listener, "", "") // returns when Close is called
 	return nil
 }

@@ -18,6 +18,7 @@ const (
 	NotYetValid                           // before notBefore
 	Expired                               // after notAfter
 	NotTrusted                            // no path to a trust anchor
+	BeyondIssuer                          // authority for more than a delegate CA above it has
 	problemEnd                            // keep last
 )
 
@@ -33,6 +34,7 @@ var problemSentences = [problemEnd]string{
 	NotYetValid:        "the certificate is not valid yet",
 	Expired:            "the certificate has expired",
 	NotTrusted:         "no path leads from the certificate to a trust anchor",
+	BeyondIssuer:       "an issuer's TNAuthList does not cover what the certificate is for",
 }
 
 var problemNames = [problemEnd]string{
@@ -47,6 +49,7 @@ var problemNames = [problemEnd]string{
 	NotYetValid:        "not-yet-valid",
 	Expired:            "expired",
 	NotTrusted:         "not-trusted",
+	BeyondIssuer:       "beyond-issuer",
 }
 
 // Problems lists all problems.

@@ -3,9 +3,11 @@ package stivs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/passport"
 )
 
 // outOfBand asks for the PASSporTs under the call's key.
@@ -24,12 +26,41 @@ func (v *verification) outOfBand(ctx context.Context) []*candidate {
 		return nil
 	}
 	check.Outcome, check.Detail = oob.CheckPassed, fmt.Sprintf("%d PASSporT(s)", len(tokens))
+	tokens = v.mostPromising(tokens)
 	if len(tokens) > RetrievedMax {
 		tokens = tokens[:RetrievedMax]
-		check.Detail += fmt.Sprintf(", of which the first %d are judged", RetrievedMax)
+		check.Detail += fmt.Sprintf(", of which the %d most promising are judged", RetrievedMax)
 	}
 	v.check(check)
 	return candidates(oob.SourceOutOfBand, tokens)
+}
+
+// mostPromising puts PASSporTs that fit the call first, and of these the ones whose certificates are at hand, so that
+// nobody can hide a good one behind many that must be fetched for or are of no use. Nothing is believed because of it.
+func (v *verification) mostPromising(tokens []string) []string {
+	if len(tokens) < 2 {
+		return tokens
+	}
+	promises := make(map[string]int, len(tokens))
+	for _, text := range tokens {
+		promises[text] = v.promise(text)
+	}
+	tokens = slices.Clone(tokens)
+	slices.SortStableFunc(tokens, func(a, b string) int { return promises[b] - promises[a] })
+	return tokens
+}
+
+func (v *verification) promise(text string) int {
+	token, err := passport.Parse(text)
+	switch {
+	case err != nil || token.Header.PPT != passport.Shaken:
+		return 0
+	case token.Claims.Orig != v.call.Orig || !token.Claims.Names(v.call.Dest) || v.freshness.Check(token.Claims.IAT, v.now()) != nil:
+		return 1
+	case !v.verifier.Cached(token.Header.X5U):
+		return 2
+	}
+	return 3
 }
 
 // retrieve keeps a quarter of the time for the certificates: a client that asks again until its time is up, because

@@ -27,7 +27,7 @@
 //
 // # Limits
 //
-// [BudgetDefault], identity.HeadersMax header fields in band, [RetrievedMax] PASSporTs out of band. No certificate is
+// [BudgetDefault], identity.HeadersMax header fields in band, the [RetrievedMax] most promising PASSporTs out of band. No certificate is
 // fetched for a PASSporT that is not fresh or names another call. What remains of the budget is divided evenly among
 // the PASSporTs that need a certificate, and the look out of band, so that one repository that hangs cannot use it up.
 package stivs

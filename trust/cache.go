@@ -10,22 +10,27 @@ import (
 type cached struct {
 	credential *Credential
 	chain      *Chain
+	owner      string    // of the host that served it
 	fresh      time.Time // until when it need not be fetched again
 
+	proven    atomic.Bool  // a signature verified with its key, or with the same key in an older one
 	used      atomic.Int64 // when it was last asked for, Unix time in seconds
+	refreshed atomic.Int64 // when it was last fetched because it was no longer fresh, Unix time in seconds
 	refetched atomic.Int64 // when it was last fetched because of a bad signature, Unix time in seconds
 }
 
-// cache holds trusted chains by URL, in a bounded number. It is not full of what nobody believes: only a chain that
-// was believed when it came is laid into it.
+// cache holds believed chains by URL, in a bounded number.
 type cache struct {
 	max int
 
 	mu    sync.RWMutex
 	byURL map[string]*cached // guarded by mu
+	hosts map[string]int     // URLs of each owner, not 0; guarded by mu
 }
 
-func newCache(max int) *cache { return &cache{max: max, byURL: make(map[string]*cached)} }
+func newCache(max int) *cache {
+	return &cache{max: max, byURL: make(map[string]*cached), hosts: make(map[string]int)}
+}
 
 // get gives the chain that x5u served, or nil.
 func (c *cache) get(x5u string, now time.Time) *cached {
@@ -41,39 +46,83 @@ func (c *cache) get(x5u string, now time.Time) *cached {
 	return found
 }
 
-// put lays a chain into the cache and gives the URL that had to go for it, or "".
-func (c *cache) put(entry *cached, now time.Time) (evicted string) {
+// put lays a chain into the cache, unless a newer one of its URL is there, and gives the URL that had to go for it, or "".
+func (c *cache) put(entry *cached, now time.Time) (evicted string, laid bool) {
 	entry.used.Store(now.Unix())
 	x5u := entry.credential.X5U
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, there := c.byURL[x5u]; !there && len(c.byURL) >= c.max {
-		evicted = c.leastUsed(now)
-		delete(c.byURL, evicted)
+	switch there := c.byURL[x5u]; {
+	case there != nil && there.credential.Fetched.After(entry.credential.Fetched):
+		return "", false
+	case there != nil:
+		c.remove(there)
+	case len(c.byURL) >= c.max:
+		out := c.dispensable(entry.owner, now)
+		c.remove(out)
+		evicted = out.credential.X5U
 	}
 	c.byURL[x5u] = entry
-	return evicted
+	c.hosts[entry.owner]++
+	return evicted, true
 }
 
-// leastUsed looks at a few entries, whichever come first, and picks one that has expired or else the one that was not
-// used for the longest time: nearly as good as an exact order, without its cost on every hit. The caller holds mu.
-func (c *cache) leastUsed(now time.Time) string {
+// dispensable looks at a few entries, whichever come first, and picks one that has expired or else the one that was not
+// used for the longest time: nearly as good as an exact order, without its cost on every hit. A host that has more than
+// any other of them makes room for its newcomers out of its own. The caller holds mu.
+func (c *cache) dispensable(owner string, now time.Time) *cached {
 	const sample = 16
-	var pick string
-	var oldest int64
-	n := 0
-	for x5u, entry := range c.byURL {
+	var oldest, oldestOwn *cached
+	largest, n := true, 0
+	for _, entry := range c.byURL {
 		if now.After(entry.chain.Leaf.X509.NotAfter) {
-			return x5u
+			return entry
 		}
-		if used := entry.used.Load(); n == 0 || used < oldest {
-			pick, oldest = x5u, used
+		oldest = lessUsed(oldest, entry)
+		if entry.owner == owner {
+			oldestOwn = lessUsed(oldestOwn, entry)
+		} else if c.hosts[entry.owner] > c.hosts[owner] {
+			largest = false
 		}
 		if n++; n == sample {
 			break
 		}
 	}
-	return pick
+	if largest && oldestOwn != nil {
+		return oldestOwn
+	}
+	return oldest
+}
+
+func lessUsed(a, b *cached) *cached {
+	if a == nil || b.used.Load() < a.used.Load() {
+		return b
+	}
+	return a
+}
+
+// drop removes an entry, if it is still there.
+func (c *cache) drop(entry *cached) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byURL[entry.credential.X5U] == entry {
+		c.remove(entry)
+	}
+}
+
+// remove takes out an entry that is there. The caller holds mu.
+func (c *cache) remove(entry *cached) {
+	delete(c.byURL, entry.credential.X5U)
+	if c.hosts[entry.owner]--; c.hosts[entry.owner] == 0 {
+		delete(c.hosts, entry.owner)
+	}
+}
+
+// knows tells whether the cache holds anything of the host.
+func (c *cache) knows(owner string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.hosts[owner] > 0
 }
 
 func (c *cache) len() int {

@@ -91,6 +91,7 @@ func (v *Verifier) load(directory string) error {
 		}
 		entry, err := v.readEntry(directory, file.Name(), now)
 		if err == nil && v.cache.len() < v.cache.max {
+			entry.proven.Store(true) // or it would not have been written
 			v.cache.put(entry, now)
 			continue
 		}
@@ -114,7 +115,8 @@ func (v *Verifier) readEntry(directory, name string, now time.Time) (*cached, er
 	if err != nil {
 		return nil, err
 	}
-	if _, err := v.repository.parseX5U(x5u); err != nil || name != fileName(x5u) {
+	s, err := v.repository.parseX5U(x5u)
+	if err != nil || name != fileName(x5u) {
 		return nil, errFile
 	}
 	_, body, _ := bytes.Cut(content, []byte("\n\n"))
@@ -126,7 +128,7 @@ func (v *Verifier) readEntry(directory, name string, now time.Time) (*cached, er
 	if now.After(chain.Leaf.X509.NotAfter) || fetched.After(now) || fresh.After(fetched.Add(CacheLifetimeMax)) {
 		return nil, errFile
 	}
-	return newCached(x5u, chain, fetched, fresh), nil
+	return newCached(s, chain, fetched, fresh), nil
 }
 
 func readHead(content []byte) (x5u string, fetched, fresh time.Time, err error) {

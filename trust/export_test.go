@@ -1,5 +1,7 @@
 package trust
 
+import "context"
+
 // PublicAddress is the predicate of the dialer.
 var PublicAddress = publicAddress
 
@@ -18,4 +20,21 @@ func (v *Verifier) Settle(x5u string) {
 func (r *Repository) ParseX5U(x5u string) (host string, err error) {
 	s, err := r.parseX5U(x5u)
 	return s.host, err
+}
+
+// Waits tells whether the fetch of x5u waits for its turn.
+func (v *Verifier) Waits(x5u string) bool { return v.slots.waits(x5u) }
+
+// OwnerOf is what limits per host count.
+var OwnerOf = ownerOf
+
+// Slots are the turns of fetches.
+type Slots struct{ *slots }
+
+// NewSlots makes turns for so many fetches, of one host, and those that wait.
+func NewSlots(running, perHost, waiting int) Slots { return Slots{newSlots(running, perHost, waiting)} }
+
+// Enter waits for a turn.
+func (s Slots) Enter(ctx context.Context, owner, x5u string, known bool) (leave func(), err error) {
+	return s.enter(ctx, source{owner: owner, x5u: x5u}, known)
 }

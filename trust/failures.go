@@ -1,6 +1,8 @@
 package trust
 
 import (
+	"crypto/tls"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -19,7 +21,7 @@ type failures struct {
 }
 
 type failure struct {
-	host  string
+	owner string
 	fault *oob.Fault
 	last  time.Time
 	wait  time.Duration // from last until the next try
@@ -53,22 +55,32 @@ func (f *failures) add(s source, fault *oob.Fault, now time.Time) {
 	defer f.mu.Unlock()
 	known := f.byURL[s.x5u]
 	if known == nil {
-		f.makeRoom(s.host)
-		known = &failure{host: s.host}
+		f.makeRoom(s.owner)
+		known = &failure{owner: s.owner}
 		f.byURL[s.x5u] = known
-		f.hosts[s.host] = append(f.hosts[s.host], s.x5u)
+		f.hosts[s.owner] = append(f.hosts[s.owner], s.x5u)
 	}
 	known.wait = min(max(BackoffMin, 2*known.wait), BackoffMax)
 	if now.Sub(known.last) > 2*BackoffMax {
 		known.wait = BackoffMin
 	}
-	known.fault, known.last = fault, now
+	known.fault, known.last = withoutCertificates(fault), now
+}
+
+var errTLS = errors.New("the host's TLS certificate is not believed")
+
+// withoutCertificates leaves out the chain that crypto/tls keeps in its error: a host may send 256 KiB of it.
+func withoutCertificates(fault *oob.Fault) *oob.Fault {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](fault.Err); ok {
+		return unreachable(errTLS)
+	}
+	return fault
 }
 
 // makeRoom drops the host's own oldest failure when its share is used up, and that of any host when all is full.
-func (f *failures) makeRoom(host string) {
-	if len(f.hosts[host]) >= f.hostMax {
-		f.drop(f.hosts[host][0])
+func (f *failures) makeRoom(owner string) {
+	if len(f.hosts[owner]) >= f.hostMax {
+		f.drop(f.hosts[owner][0])
 	}
 	for _, urls := range f.hosts {
 		if len(f.byURL) < f.max {
@@ -92,13 +104,13 @@ func (f *failures) drop(x5u string) {
 		return
 	}
 	delete(f.byURL, x5u)
-	urls := f.hosts[known.host]
+	urls := f.hosts[known.owner]
 	at := slices.Index(urls, x5u)
 	if urls = slices.Delete(urls, at, at+1); len(urls) == 0 {
-		delete(f.hosts, known.host)
+		delete(f.hosts, known.owner)
 		return
 	}
-	f.hosts[known.host] = urls
+	f.hosts[known.owner] = urls
 }
 
 func (f *failures) len() int {

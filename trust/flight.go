@@ -2,7 +2,6 @@ package trust
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -24,7 +23,10 @@ func (v *Verifier) await(ctx context.Context, x5u string, seen *cached) (*cached
 		}
 		return result.Val.(*cached), nil
 	case <-ctx.Done():
-		return nil, unreachable("the certificate was not fetched in time", ctx.Err())
+		if v.slots.waits(x5u) {
+			return nil, busy()
+		}
+		return nil, unreachable(ctx.Err())
 	}
 }
 
@@ -36,11 +38,11 @@ func (v *Verifier) launch(x5u string, seen *cached) (<-chan singleflight.Result,
 	}
 	s, err := v.repository.parseX5U(x5u)
 	if err != nil {
-		return nil, unreachable("the x5u is not acceptable", err)
+		return nil, unreachable(err)
 	}
 	return v.flights.DoChan(x5u, func() (any, error) {
 		if !v.begin() {
-			return nil, unreachable("shutting down", context.Canceled)
+			return nil, unreachable(context.Canceled)
 		}
 		defer v.running.Done()
 		entry, err := v.flight(s, seen)
@@ -64,7 +66,7 @@ func (v *Verifier) begin() bool {
 // failure is.
 func (v *Verifier) flight(s source, seen *cached) (*cached, error) {
 	// Another flight may have ended between the caller's look into the cache and now.
-	if newer := v.cache.get(s.x5u, v.now()); newer != nil && newer != seen {
+	if newer := v.newer(s.x5u, seen, v.now()); newer != nil {
 		return newer, nil
 	}
 	if fault := v.failures.blocked(s.x5u, v.now()); fault != nil {
@@ -72,10 +74,9 @@ func (v *Verifier) flight(s source, seen *cached) (*cached, error) {
 	}
 	ctx, cancel := context.WithTimeout(v.open, v.repository.deadline)
 	defer cancel()
-	leave, err := v.slots.enter(ctx, s.host)
+	leave, err := v.turn(ctx, s)
 	if err != nil {
-		v.counters.busy.Add(1)
-		return nil, unreachable("too many certificates are being fetched", err).After(time.Second)
+		return nil, err
 	}
 	defer leave()
 	v.counters.fetches.Add(1)
@@ -90,45 +91,99 @@ func (v *Verifier) flight(s source, seen *cached) (*cached, error) {
 		return nil, err
 	}
 	v.failures.forget(s.x5u)
-	v.keep(entry, now)
+	v.land(entry, now)
 	return entry, nil
 }
 
-// fetch gets a chain and makes sure that it is believed.
+// turn waits until the host may be asked and gives what must be called after it. That the host may not be asked is no
+// failure of it.
+func (v *Verifier) turn(ctx context.Context, s source) (leave func(), err error) {
+	known := v.cache.knows(s.owner)
+	if v.allowance.take(s.owner, known, v.now()) {
+		if leave, err = v.slots.enter(ctx, s, known); err == nil {
+			return leave, nil
+		}
+		v.allowance.giveBack(s.owner) // nothing was asked
+	}
+	v.counters.busy.Add(1)
+	return nil, busy()
+}
+
+// fetch gets a chain, makes sure that it is believed, and leaves out what is not needed for that.
 func (v *Verifier) fetch(ctx context.Context, s source) (*cached, error) {
 	certs, lifetime, err := v.repository.fetch(ctx, s)
-	if errors.Is(err, ErrAddress) {
-		return nil, unreachable("the host of the x5u has no public address", err)
-	}
 	if err != nil {
-		return nil, unreachable("the certificate could not be fetched", err)
+		return nil, unreachable(err)
 	}
 	now := v.now()
-	chain := NewChain(certs)
-	if err := v.judgeAt(chain, now); err != nil {
-		return nil, err
+	chain, err := v.judge.Load().decide(NewChain(certs), now)
+	if err != nil {
+		return nil, untrusted(err)
 	}
 	lifetime = min(max(lifetime, CacheLifetimeMin), CacheLifetimeMax)
-	return newCached(s.x5u, chain, now, now.Add(lifetime)), nil
+	return newCached(s, chain, now, now.Add(lifetime)), nil
 }
 
-func newCached(x5u string, chain *Chain, fetched, fresh time.Time) *cached {
+func newCached(s source, chain *Chain, fetched, fresh time.Time) *cached {
 	return &cached{
-		credential: &Credential{Certificate: chain.Leaf, X5U: x5u, Fetched: fetched},
-		chain:      chain, fresh: fresh,
+		credential: &Credential{Certificate: chain.Leaf, X5U: s.x5u, Fetched: fetched},
+		chain:      chain, owner: s.owner, fresh: fresh,
 	}
 }
 
-// keep lays an entry into the cache and onto the disk.
-func (v *Verifier) keep(entry *cached, now time.Time) {
-	evicted := v.cache.put(entry, now)
+// land lays what was fetched among the unproven, or into the cache when the key was proven before. Anybody can let any
+// URL serve anybody's public chain, so that being believed is not enough for displacing what others use.
+func (v *Verifier) land(entry *cached, now time.Time) {
+	old := v.cache.get(entry.credential.X5U, now)
+	if old != nil && old.credential.Certificate.Key.Equal(entry.credential.Certificate.Key) {
+		v.keep(entry)
+		return
+	}
+	v.unproven.put(entry, now)
+}
+
+// keep says that the key of an entry has verified a signature: it belongs into the cache and onto the disk, and its
+// host is no stranger.
+func (v *Verifier) keep(entry *cached) {
+	if !entry.proven.CompareAndSwap(false, true) {
+		return
+	}
+	v.allowance.giveBack(entry.owner)
+	evicted, laid := v.cache.put(entry, v.now())
+	v.unproven.drop(entry)
 	if evicted != "" {
 		v.counters.evictions.Add(1)
 	}
-	if v.disk == nil {
+	if !laid || v.disk == nil {
 		return
 	}
 	if err := v.disk.replace(entry, evicted); err != nil {
 		v.counters.diskFailures.Add(1)
 	}
+}
+
+// kept gives what is in memory for a URL, proven or not, or nil.
+func (v *Verifier) kept(x5u string, now time.Time) *cached {
+	if entry := v.cache.get(x5u, now); entry != nil {
+		return entry
+	}
+	return v.onProbation(x5u, now)
+}
+
+func (v *Verifier) onProbation(x5u string, now time.Time) *cached {
+	entry := v.unproven.get(x5u, now)
+	if entry == nil || now.Sub(entry.credential.Fetched) >= probation {
+		return nil
+	}
+	return entry
+}
+
+// newer gives what has come for a URL since seen was, if it is believed, or nil.
+func (v *Verifier) newer(x5u string, seen *cached, now time.Time) *cached {
+	for _, entry := range []*cached{v.cache.get(x5u, now), v.onProbation(x5u, now)} {
+		if entry != nil && entry != seen && v.judge.Load().check(entry.chain, now) == nil {
+			return entry
+		}
+	}
+	return nil
 }

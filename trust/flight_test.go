@@ -2,6 +2,9 @@ package trust_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -67,7 +70,7 @@ func TestVerify_CallerThatGivesUpLeavesTheFetchToTheOthers(t *testing.T) {
 }
 
 func TestVerify_HangingHostHoldsUpItsOwnAlone(t *testing.T) {
-	l := newLaboratory(t, func(c *trust.Config) { c.FetchesMax, c.HostFetchesMax, c.WaitingMax = 2, 1, 4 })
+	l := newLaboratory(t, func(c *trust.Config) { c.FetchesMax, c.HostFetchesMax, c.WaitingMax = 4, 1, 4 })
 	release := make(chan struct{})
 	own := l.pki.Handler()
 	l.answers(func(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +86,7 @@ func TestVerify_HangingHostHoldsUpItsOwnAlone(t *testing.T) {
 		go func() { results <- l.verify(id) }()
 	}
 	err := <-results
-	wants(t, err, oob.CredentialUnreachable, trust.ErrBusy)
+	wants(t, err, oob.Overloaded, trust.ErrBusy)
 	if oob.FaultOf(err).RetryAfter != time.Second {
 		t.Errorf("retry after %v", oob.FaultOf(err).RetryAfter)
 	}
@@ -132,6 +135,7 @@ func TestVerify_FailuresBackOff(t *testing.T) {
 
 func TestVerify_HostCannotFillTheFailures(t *testing.T) {
 	l := newLaboratory(t, func(c *trust.Config) { c.FailuresMax, c.HostFailuresMax = 8, 4 })
+	l.mustVerify(l.issue(oobtest.IssueConfig{SPC: "1234"})) // strangers could not ask so often
 	l.answers(http.NotFound)
 	bad := func(host, path string) string {
 		return strings.Replace(l.host.URL, "127.0.0.1", host, 1) + path
@@ -153,6 +157,19 @@ func TestVerify_HostCannotFillTheFailures(t *testing.T) {
 	l.wantRequests(requests) // still remembered
 	ask(bad("127.0.0.1", "/"))
 	l.wantRequests(requests + 1) // forgotten for the host's newer ones
+}
+
+// What a host sends as its TLS certificate is in the error of those who asked, and not in memory.
+func TestVerify_FailuresHoldNoCertificates(t *testing.T) {
+	l := newLaboratory(t, func(c *trust.Config) { c.Repository.Laboratory.Roots = x509.NewCertPool() })
+	for again, holds := range []bool{true, false} {
+		_, err := l.verifier.Credential(t.Context(), l.host.URL+"/c.pem")
+		wants(t, err, oob.CredentialUnreachable, nil)
+		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok != holds {
+			t.Errorf("asked %d times before: %v", again, err)
+		}
+	}
+	l.wantRequests(0)
 }
 
 func TestVerify_FailuresAreBoundedOverAllHosts(t *testing.T) {

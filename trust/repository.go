@@ -44,17 +44,21 @@ func NewRepository(cfg RepositoryConfig) *Repository {
 	if r.deadline <= 0 {
 		r.deadline = 2 * time.Second
 	}
-	r.public = newTransport(refusePrivate, nil)
-	r.private = newTransport(nil, cfg.Laboratory.Roots)
+	r.public = r.newTransport(refusePrivate, nil)
+	r.private = r.newTransport(nil, cfg.Laboratory.Roots)
 	return r
 }
 
-func newTransport(control func(network, address string, c syscall.RawConn) error, roots *x509.CertPool) *http.Transport {
-	dialer := &net.Dialer{Control: control}
+// newTransport bounds each stage of a connection by the deadline of a fetch: a Transport goes on with a dial when its
+// request has ended, so that a host that takes connections and says nothing would hold each for as long as it likes.
+func (r *Repository) newTransport(control func(network, address string, c syscall.RawConn) error, roots *x509.CertPool) *http.Transport {
+	dialer := &net.Dialer{Control: control, Timeout: r.deadline}
 	return &http.Transport{
 		Proxy:                  nil, // one from the environment would connect to addresses that we refuse
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		TLSHandshakeTimeout:    r.deadline,
+		ResponseHeaderTimeout:  r.deadline,
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true, // the limit on size is one on what is sent
 		MaxIdleConns:           100,

@@ -11,12 +11,13 @@ type Stats struct {
 	Fetches       int64 // requests to repositories
 	FetchFailures int64 // of which brought no trusted certificate
 	Refetches     int64 // fetches asked for because a signature did not verify
-	Busy          int64 // fetches refused because too many were under way
+	Busy          int64 // fetches that our own limits refused
 	ChainBuilds   int64 // chains built, trusted or not
 	Evictions     int64 // certificates that had to make room
 	DiskFailures  int64 // files that could not be written or removed
 
 	Certificates int64 // in the cache now
+	Unproven     int64 // kept for a short time, because no signature has verified with them yet
 	Failures     int64 // URLs remembered as failed now
 }
 
@@ -34,6 +35,6 @@ func (v *Verifier) Stats() Stats {
 		FailedBefore: c.failedBefore.Load(), Fetches: c.fetches.Load(), FetchFailures: c.fetchFailures.Load(),
 		Refetches: c.refetches.Load(), Busy: c.busy.Load(), ChainBuilds: c.chainBuilds.Load(),
 		Evictions: c.evictions.Load(), DiskFailures: c.diskFailures.Load(),
-		Certificates: int64(v.cache.len()), Failures: int64(v.failures.len()),
+		Certificates: int64(v.cache.len()), Unproven: int64(v.unproven.len()), Failures: int64(v.failures.len()),
 	}
 }

@@ -12,13 +12,26 @@
 //
 // Every error of a Verifier is an *oob.Fault, except what the caller's own check returned. CredentialUnreachable: no
 // certificate could be had; it wraps [ErrX5U] when the x5u itself is to blame. CredentialUntrusted: there is a
-// certificate, and it wraps the stircert.Problem. A repository that fails never fails a certificate that is cached.
+// certificate, and it wraps the stircert.Problem. Overloaded: the repository was not asked, because of our own limits;
+// it wraps [ErrBusy] and says when to try again. A repository that fails never fails a certificate that is cached.
 //
 // # Limits
 //
-// Time, size, concurrency and memory are all bounded; see [Config] and the constants. What a hostile provider can do
-// by signing tokens with x5u's of its choice: make us send one GET per second and URL at first and one per five
-// minutes later, to public addresses on port 443 and 8443, and evict the failures of its own hosts.
+// Time, size, concurrency and memory are all bounded; see [Config] and the constants. What is counted per host is
+// counted per registrable domain, and of addresses per /24 or /48: names below a domain cost nothing.
+//
+// A stranger, who signs tokens with x5u's of his choice and keys of his own, can make us send GETs to public addresses on
+// port 443 and 8443, one per second and URL at first and one per five minutes later: to a host that we have nothing of,
+// 4 at a time and 10 a second; to one that has served certificates with which signatures verified, 16 and 50. While he
+// does so, URLs that are new to us may be refused as Overloaded: those of all hosts that we do not know yet, if he pays
+// for enough domains to fill half of the fetches, and those of each known host that he names. He puts nothing into the
+// cache or onto the disk, whatever his hosts serve, and takes nothing out of them; of a chain we keep what leads to the
+// anchor, and for a minute at most, until a signature has verified with it.
+//
+// A provider with a certificate that is believed can fill the cache with URLs of its own. Its hosts then make room for
+// each other; what others have not used for long goes first only while they are not the largest.
+//
+// A delegate CA can issue for what its own TNAuthList covers, and for nothing else (RFC 9060 §4).
 package trust
 
 import (
@@ -28,7 +41,7 @@ import (
 	"github.com/viaduct-oob/viaduct/oob"
 )
 
-// What an Err of a CredentialUnreachable fault may wrap.
+// What the Err of a CredentialUnreachable fault may wrap; ErrBusy, that of an Overloaded one.
 var (
 	ErrX5U     = errors.New("the x5u is not acceptable")                       // its text breaks a rule: case E7, all else is E8
 	ErrAddress = errors.New("the host has an address that is not public")      // after resolution
@@ -60,6 +73,22 @@ const (
 	UntrustedLifetime  = time.Minute
 )
 
-func unreachable(detail string, err error) *oob.Fault {
-	return oob.Faultf(oob.CredentialUnreachable, "%s", detail).Because(err)
+// What has not verified a signature yet is laid aside for a short time, for those who ask for the same URL.
+const (
+	probation   = time.Minute
+	unprovenMax = 1000 // certificates
+)
+
+// The details leave the saying of what happened to the causes, so that a printed fault says it once.
+
+func unreachable(err error) *oob.Fault {
+	return oob.Faultf(oob.CredentialUnreachable, "no certificate could be fetched").Because(err)
+}
+
+func untrusted(err error) *oob.Fault {
+	return oob.Faultf(oob.CredentialUntrusted, "the certificate is not trusted").Because(err)
+}
+
+func busy() *oob.Fault {
+	return oob.Faultf(oob.Overloaded, "no certificate could be fetched now").Because(ErrBusy).After(time.Second)
 }

@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/stircert"
 )
 
@@ -26,8 +25,8 @@ type Config struct {
 	Directory string
 
 	CertificatesMax int // chains in the cache, about 9 KiB of memory each; default 30,000. The network has about 18,000
-	FetchesMax      int // fetches at a time; default 64
-	HostFetchesMax  int // fetches at a time from one host; default 16
+	FetchesMax      int // fetches at a time, half of them from hosts with nothing in the cache; default 64
+	HostFetchesMax  int // fetches at a time from one host, a quarter if nothing of it is in the cache; default 16
 	WaitingMax      int // fetches that wait for their turn, a quarter of them for one host; default 1,024
 	FailuresMax     int // URLs whose failure is remembered; default 10,000
 	HostFailuresMax int // of which for one host; default 256
@@ -45,9 +44,11 @@ type Credential struct {
 // Verifier gets certificates and says whether they are believed. It is safe for concurrent use.
 type Verifier struct {
 	repository *Repository
-	cache      *cache
+	cache      *cache // of what is proven
+	unproven   *cache // on probation
 	disk       *disk
 	failures   *failures
+	allowance  *allowance
 	slots      *slots
 	now        func() time.Time
 	judge      atomic.Pointer[judge]
@@ -69,7 +70,9 @@ func New(cfg Config) (*Verifier, error) {
 	v := &Verifier{
 		repository: NewRepository(cfg.Repository),
 		cache:      newCache(cfg.CertificatesMax),
+		unproven:   newCache(unprovenMax),
 		failures:   newFailures(cfg.FailuresMax, cfg.HostFailuresMax),
+		allowance:  newAllowance(),
 		slots:      newSlots(cfg.FetchesMax, cfg.HostFetchesMax, cfg.WaitingMax),
 		now:        cfg.Now,
 		judgedMax:  2 * cfg.CertificatesMax,
@@ -130,7 +133,7 @@ func (v *Verifier) Close() {
 // key and is believed, check gets a second try with that.
 //
 // An error of check is returned as it is. All other errors are *oob.Fault: CredentialUnreachable when no certificate
-// could be had, CredentialUntrusted when it is not believed.
+// could be had, CredentialUntrusted when it is not believed, Overloaded when too many are being fetched.
 func (v *Verifier) Verify(ctx context.Context, x5u string, check func(*ecdsa.PublicKey) error) (*Credential, error) {
 	entry, err := v.entry(ctx, x5u)
 	if err != nil {
@@ -138,6 +141,9 @@ func (v *Verifier) Verify(ctx context.Context, x5u string, check func(*ecdsa.Pub
 	}
 	err = check(entry.credential.Certificate.Key)
 	if err == nil {
+		if !entry.proven.Load() {
+			v.keep(entry)
+		}
 		return entry.credential, nil
 	}
 	renewed := v.renew(ctx, entry)
@@ -147,10 +153,12 @@ func (v *Verifier) Verify(ctx context.Context, x5u string, check func(*ecdsa.Pub
 	if err := check(renewed.credential.Certificate.Key); err != nil {
 		return nil, err
 	}
+	v.keep(renewed)
 	return renewed.credential, nil
 }
 
-// Credential gets the certificate at x5u and makes sure that it is believed. Errors are as those of Verify.
+// Credential gets the certificate at x5u and makes sure that it is believed. Errors are as those of Verify. Nothing is
+// proven by that: unless Verify has done so, the certificate is forgotten after a short time.
 func (v *Verifier) Credential(ctx context.Context, x5u string) (*Credential, error) {
 	entry, err := v.entry(ctx, x5u)
 	if err != nil {
@@ -164,22 +172,25 @@ func (v *Verifier) Credential(ctx context.Context, x5u string) (*Credential, err
 func (v *Verifier) Judge(c *Chain) error { return v.judgeAt(c, v.now()) }
 
 func (v *Verifier) judgeAt(c *Chain, now time.Time) error {
-	err := v.judge.Load().check(c, now)
-	if err == nil {
-		return nil
+	if err := v.judge.Load().check(c, now); err != nil {
+		return untrusted(err)
 	}
-	detail := "the certificate is not trusted"
-	if problem, ok := errors.AsType[stircert.Problem](err); ok {
-		detail = problem.Error()
-	}
-	return oob.Faultf(oob.CredentialUntrusted, "%s", detail).Because(err)
+	return nil
+}
+
+// Cached tells whether Verify would find a believed certificate for x5u in memory with which signatures have verified,
+// and need not wait for its repository.
+func (v *Verifier) Cached(x5u string) bool {
+	now := v.now()
+	entry := v.cache.get(x5u, now)
+	return entry != nil && v.judge.Load().check(entry.chain, now) == nil
 }
 
 // entry is the road of every request: one lookup of the URL and one of the verdict, when both are there. What is past
 // its cache lifetime serves on until it expires, however long its host is dead, while a fetch is tried beside it.
 func (v *Verifier) entry(ctx context.Context, x5u string) (*cached, error) {
 	now := v.now()
-	entry := v.cache.get(x5u, now)
+	entry := v.kept(x5u, now)
 	if entry == nil || v.judgeAt(entry.chain, now) != nil {
 		v.counters.misses.Add(1)
 		return v.await(ctx, x5u, entry) // the repository may have a newer one than what expired or lost its CA
@@ -187,27 +198,51 @@ func (v *Verifier) entry(ctx context.Context, x5u string) (*cached, error) {
 	v.counters.hits.Add(1)
 	if !now.Before(entry.fresh) {
 		v.counters.staleServed.Add(1)
-		v.launch(x5u, entry) // how it ends is for the next request to see
+		v.refresh(entry, now)
 	}
 	return entry, nil
+}
+
+// refresh starts a fetch of what is no longer fresh. How it ends is for the next request to see: the same key replaces
+// the entry, another one waits on probation for a signature.
+func (v *Verifier) refresh(entry *cached, now time.Time) {
+	last := entry.refreshed.Load()
+	if now.Unix()-last < int64(RefetchInterval/time.Second) || !entry.refreshed.CompareAndSwap(last, now.Unix()) {
+		return
+	}
+	v.launch(entry.credential.X5U, entry)
 }
 
 // renew gives the certificate that replaces that of entry, with whose key a signature does not verify. It gives nil
 // when the URL may not be fetched now, when that fails, and when the key is the same.
 func (v *Verifier) renew(ctx context.Context, entry *cached) *cached {
 	now := v.now()
+	newer := v.newer(entry.credential.X5U, entry, now)
+	if newer == nil {
+		newer = v.refetch(ctx, entry, now)
+	}
+	if newer == nil || newer.credential.Certificate.Key.Equal(entry.credential.Certificate.Key) {
+		return nil
+	}
+	return newer
+}
+
+func (v *Verifier) refetch(ctx context.Context, entry *cached, now time.Time) *cached {
 	refetched := time.Unix(entry.refetched.Load(), 0)
 	if now.Sub(entry.credential.Fetched) < RefetchAge || now.Sub(refetched) < RefetchInterval {
 		return nil
 	}
 	v.counters.refetches.Add(1)
 	newer, err := v.await(ctx, entry.credential.X5U, entry)
+	if errors.Is(err, ErrBusy) {
+		return nil // nobody was asked
+	}
+	entry.refetched.Store(now.Unix())
 	if err != nil {
-		entry.refetched.Store(now.Unix())
 		return nil
 	}
 	newer.refetched.Store(now.Unix())
-	if newer.credential.Certificate.Key.Equal(entry.credential.Certificate.Key) || v.judgeAt(newer.chain, now) != nil {
+	if v.judgeAt(newer.chain, now) != nil {
 		return nil
 	}
 	return newer

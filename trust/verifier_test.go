@@ -77,9 +77,11 @@ func TestVerify_UntrustedCertificates(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.cfg.SPC = "1234"
+			l.advance(100 * time.Millisecond) // a stranger may be asked ten times a second in vain
 			wants(t, l.verify(l.issue(c.cfg)), oob.CredentialUntrusted, c.want)
 		})
 	}
+	l.advance(time.Second)
 	t.Run("another CA", func(t *testing.T) {
 		id := issueFrom(t, stranger, l.host.URL, oobtest.IssueConfig{SPC: "1234", Path: "/stranger.pem"})
 		l.pki.Serve("/stranger.pem", id.ChainPEM)

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 // X5UBytesMax bounds an x5u. RFC 3986 has no limit; those of the network stay below 300.
@@ -30,7 +32,8 @@ func (l Laboratory) has(u *url.URL) bool {
 type source struct {
 	x5u        string
 	url        *url.URL
-	host       string // lower case, for what is counted per host
+	host       string // lower case
+	owner      string // whose host it is, as far as can be told: what limits per host count
 	laboratory bool
 }
 
@@ -53,7 +56,29 @@ func (r *Repository) parseX5U(x5u string) (source, error) {
 	if err := s.check(r.refuseIPLiterals); err != nil {
 		return source{}, fmt.Errorf("%w: %w", ErrX5U, err)
 	}
+	s.owner = s.host
+	if !s.laboratory {
+		s.owner = ownerOf(s.host)
+	}
 	return s, nil
+}
+
+// ownerOf gives what all hosts have in common that somebody has for the price of one: the registrable domain, because
+// wildcard DNS makes endless names, and of an address its block.
+func ownerOf(host string) string {
+	if address, err := netip.ParseAddr(host); err == nil {
+		bits := 48
+		if address = address.Unmap(); address.Is4() {
+			bits = 24
+		}
+		block, _ := address.Prefix(bits) // both lengths are right
+		return block.String()
+	}
+	domain, err := publicsuffix.EffectiveTLDPlusOne(strings.TrimSuffix(host, "."))
+	if err != nil {
+		return host
+	}
+	return domain
 }
 
 // CheckX5U tells whether a Verifier would fetch from an x5u, as far as its text says: nil, or an error that wraps ErrX5U.

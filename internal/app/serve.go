@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/viaduct-oob/viaduct/internal/cps"
+	"github.com/viaduct-oob/viaduct/internal/heap"
 	"github.com/viaduct-oob/viaduct/internal/httpapi"
 	"github.com/viaduct-oob/viaduct/internal/store"
 	"github.com/viaduct-oob/viaduct/internal/store/local"
@@ -44,6 +45,7 @@ func (s *Serve) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
+	heap.Tune(file.CPS.Limits.memory())
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -70,6 +72,9 @@ type server struct {
 	management       *http.Server
 	managementListen net.Listener
 }
+
+// memory is what a full shelf takes: see the package comment of internal/store.
+func (l LimitsConfig) memory() int64 { return l.Bytes + 300*l.Records + 50*l.Tokens }
 
 // crew is more than there are cores, because a request may wait for a certificate.
 const crew = 64
@@ -106,7 +111,8 @@ func open(file *configFile, logger *slog.Logger) (*server, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	s.public = httpapi.NewServer(door, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate.Load(), nil }, logger)
+	s.public = httpapi.NewServer(door, time.Duration(limits.BodyTimeout),
+		func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate.Load(), nil }, logger)
 	s.management = newManagement(s, metrics)
 	if err := s.listen(); err != nil {
 		return nil, errors.Join(err, s.close())

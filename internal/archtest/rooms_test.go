@@ -46,6 +46,8 @@ var (
 
 var rooms = []room{
 	{path: "internal/jws", layer: bytesLayer, never: network, why: "it turns bytes into values and back"},
+	{path: "internal/heap", layer: bytesLayer, directly: []string{"net", "net/http"}, why: "it knows the runtime alone"},
+	{path: "internal/latent", layer: bytesLayer, never: network, why: "it knows time alone"},
 	{path: "internal/uuid", layer: bytesLayer, never: network, why: "it makes identifiers"},
 	{path: "tn", layer: bytesLayer, never: network, why: "numbers are pure values"},
 	{path: "passport", layer: tokenLayer, never: network, why: "a token is judged by what it says; who is believed is trust's affair"},

@@ -1,6 +1,10 @@
 package httpapi
 
-import "time"
+import (
+	"net/http"
+	"sync"
+	"time"
+)
 
 // crew are goroutines that requests are served on. net/http starts a goroutine for each request, with a small stack; to
 // grow that, frame by frame, until a signature can be verified costs a tenth of the signature. A goroutine of the crew
@@ -11,10 +15,15 @@ type crew struct {
 	hired   chan struct{}
 }
 
+// errand is one request. Errands are used again: to allocate one would already make the small stack grow.
 type errand struct {
-	do    func()
-	ended chan any // takes what do panicked with, or nil
+	handler http.Handler
+	w       http.ResponseWriter
+	r       *http.Request
+	ended   chan any // takes what handler panicked with, or nil
 }
+
+var errands = sync.Pool{New: func() any { return &errand{ended: make(chan any, 1)} }}
 
 const crewIdle = 5 * time.Second
 
@@ -22,9 +31,11 @@ func newCrew(most int) *crew {
 	return &crew{errands: make(chan *errand), hired: make(chan struct{}, most)}
 }
 
-// run lets one of the crew do it and waits for that. When all are busy, the caller does it. A panic is the caller's.
-func (c *crew) run(do func()) {
-	e := &errand{do, make(chan any, 1)}
+// serve lets one of the crew serve a request and waits for that. When all are busy, the caller does it. A panic is the
+// caller's.
+func (c *crew) serve(handler http.Handler, w http.ResponseWriter, r *http.Request) {
+	e := errands.Get().(*errand)
+	e.handler, e.w, e.r = handler, w, r
 	select {
 	case c.errands <- e:
 	default:
@@ -32,12 +43,15 @@ func (c *crew) run(do func()) {
 		case c.hired <- struct{}{}:
 			go c.work(e)
 		default:
-			do()
+			handler.ServeHTTP(w, r)
 			return
 		}
 	}
-	if panicked := <-e.ended; panicked != nil {
-		panic(panicked)
+	panicked := <-e.ended
+	e.handler, e.w, e.r = nil, nil, nil
+	errands.Put(e)
+	if panicked != nil {
+		panic(panicked) // the handler's own, where its caller expects it
 	}
 }
 
@@ -58,6 +72,6 @@ func (c *crew) work(e *errand) {
 
 func (e *errand) run() (panicked any) {
 	defer func() { panicked = recover() }()
-	e.do()
+	e.handler.ServeHTTP(e.w, e.r)
 	return nil
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -9,7 +10,9 @@ import (
 
 // TestCrew_EverybodyIsServed: more errands at a time than there are goroutines, a panic among them, and the end of idleness.
 func TestCrew_EverybodyIsServed(t *testing.T) {
+	defer func() { errands = sync.Pool{New: errands.New} }()
 	for _, most := range []int{0, 1, 3} {
+		errands = sync.Pool{New: errands.New} // a channel of one bubble is of no use in another
 		synctest.Test(t, func(t *testing.T) {
 			c := newCrew(most)
 			var all sync.WaitGroup
@@ -24,7 +27,7 @@ func TestCrew_EverybodyIsServed(t *testing.T) {
 							panicked++
 						}
 					}()
-					c.run(func() {
+					c.serve(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 						time.Sleep(time.Second) // of the bubble: all of them are under way at a time
 						if i%10 == 0 {
 							panic("of an errand")
@@ -32,7 +35,7 @@ func TestCrew_EverybodyIsServed(t *testing.T) {
 						mu.Lock()
 						defer mu.Unlock()
 						done++
-					})
+					}), nil, nil)
 				})
 			}
 			all.Wait()

@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/viaduct-oob/viaduct/internal/cps"
+	"github.com/viaduct-oob/viaduct/internal/latent"
 	"github.com/viaduct-oob/viaduct/internal/wire/atis"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/trust"
@@ -60,7 +61,7 @@ func New(c Config) (http.Handler, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.BodyTimeout == 0 {
-		c.BodyTimeout = 5 * time.Second
+		c.BodyTimeout = bodyTimeoutDefault
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 5 * time.Second
@@ -96,7 +97,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.unknown.ServeHTTP(w, r)
 		return
 	}
-	d.crew.run(func() { d.mux.ServeHTTP(w, r) })
+	d.crew.serve(d.mux, w, r)
 }
 
 // exchange is one request and what becomes of it.
@@ -131,18 +132,15 @@ func (d *door) through(pattern string, resource func(*exchange) error) http.Hand
 
 // serve is the way in: deadlines, the resource.
 func (d *door) serve(x *exchange, resource func(*exchange) error) (fault *oob.Fault) {
-	if x.r.ContentLength != 0 { // HTTP/2 does not say http.NoBody, and there a deadline is a message between goroutines
-		// Also where nobody is going to read it: before it answers, net/http waits for the rest of a short body.
-		if err := x.bodyDeadline(time.Now().Add(d.config.BodyTimeout)); err != nil {
-			return oob.FaultOf(err)
-		}
+	if err := x.limitBody(d.config.BodyTimeout); err != nil {
+		return oob.FaultOf(err)
 	}
 	defer func() {
 		if p := recover(); p != nil {
 			fault = oob.FaultOf(fmt.Errorf("panic: %v: %s", p, debug.Stack()))
 		}
 	}()
-	ctx, cancel := context.WithTimeout(x.r.Context(), d.config.Timeout)
+	ctx, cancel := latent.WithTimeout(x.r.Context(), d.config.Timeout)
 	defer cancel()
 	x.ctx = ctx
 	return interrupted(oob.FaultOf(resource(x)))

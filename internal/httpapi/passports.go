@@ -111,8 +111,24 @@ func checkMedia(header http.Header) error {
 	return nil
 }
 
-// bodyDeadline says until when the body must have arrived; zero means that it has.
-func (x *exchange) bodyDeadline(t time.Time) error {
+// limitBody gives a body so long to arrive, also one that nobody is going to read: before it answers, net/http waits for
+// the rest of a short one. In HTTP/2 the server keeps this time by itself (see NewServer), and there a deadline would be a
+// message between goroutines.
+func (x *exchange) limitBody(timeout time.Duration) error {
+	if x.r.Body == http.NoBody {
+		return x.unlimited()
+	}
+	return x.deadline(time.Now().Add(timeout))
+}
+
+// unlimited says that the body has arrived. HTTP/1.1 watches the connection from then on, and would take a deadline for the
+// end of the requester.
+func (x *exchange) unlimited() error { return x.deadline(time.Time{}) }
+
+func (x *exchange) deadline(t time.Time) error {
+	if x.r.ProtoMajor != 1 {
+		return nil
+	}
 	err := http.NewResponseController(x.w).SetReadDeadline(t)
 	if errors.Is(err, http.ErrNotSupported) {
 		return nil // a recorder in a test
@@ -133,12 +149,8 @@ func (d *door) body(x *exchange) ([]byte, error) {
 // readBody reads a body whose length need not be declared.
 func (x *exchange) readBody() ([]byte, error) {
 	body, err := readAll(http.MaxBytesReader(x.w, x.r.Body, oob.BodyBytesMax), x.r.ContentLength)
-	if err == nil && x.r.ProtoMajor >= 2 {
-		return body, nil // the deadline ends with the stream
-	}
 	if err == nil {
-		// HTTP/1.1 watches the connection from now on, and would take the deadline for the end of the requester.
-		return body, x.bodyDeadline(time.Time{})
+		return body, x.unlimited()
 	}
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, oob.Faultf(oob.TooLarge, "the body is longer than %d bytes", oob.BodyBytesMax)
