@@ -40,10 +40,23 @@ func Open(compact string) (*Envelope, error) {
 		return nil, problem(SignatureForm, "")
 	}
 	e := &Envelope{text: compact, parts: parts}
+	if known, ok := headers.Get(parts.HeaderText()); ok {
+		e.Header, e.crit = known.header, known.crit
+		return e, nil
+	}
 	if err := e.readHeader(); err != nil {
 		return nil, err
 	}
+	headers.Put(parts.HeaderText(), knownHeader{e.Header, e.crit})
 	return e, nil
+}
+
+// headers are those that were sound: all tokens of one signer have the same.
+var headers jws.Memo[knownHeader]
+
+type knownHeader struct {
+	header Header
+	crit   bool
 }
 
 func (e *Envelope) readHeader() error {

@@ -49,11 +49,19 @@ func Read(authorization string) (*Token, error) {
 		return nil, oob.Faultf(oob.Unproven, "the access token is not a compact JWS: %v", err)
 	}
 	t := &Token{parts: parts}
+	var known bool
+	if t.x5u, known = headers.Get(parts.HeaderText()); known {
+		return t, nil
+	}
 	if err := t.readHeader(); err != nil {
 		return nil, err
 	}
+	headers.Put(parts.HeaderText(), t.x5u)
 	return t, nil
 }
+
+// headers are the x5u's of headers that were sound: all tokens of one provider have the same.
+var headers jws.Memo[string]
 
 // readHeader wants alg ES256 and an x5u. Deployed clients send no typ; one that says passport is refused, so that a
 // PASSporT can never pass for an access token.
