@@ -64,7 +64,7 @@ func created(_ int, w http.ResponseWriter) {
 func TestATIS96_70_ClientToken(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
 	r, url := p.recorder(created)
-	if err := p.client(p.Upstream, url).Publish(t.Context(), p.publication(p.Passport("x"))); err != nil {
+	if err := p.Client(p.Upstream, url).Publish(t.Context(), p.Publication(p.Passport("x"))); err != nil {
 		t.Fatal(err)
 	}
 	header, payload := r.parts(t, 0)
@@ -78,19 +78,19 @@ func TestATIS96_70_ClientToken(t *testing.T) {
 	if payload["sub"] != p.Upstream.SPC || payload["iss"] != p.Upstream.SPC || payload["aud"] != oobtest.CPSAudience || payload["action"] != "publish" {
 		t.Errorf("claims %v", payload)
 	}
-	if err := p.client(p.Upstream).Publish(t.Context(), p.publication(p.Passport("x"))); err != nil {
+	if err := p.Client(p.Upstream).Publish(t.Context(), p.Publication(p.Passport("x"))); err != nil {
 		t.Errorf("a CPS refuses it: %v", err)
 	}
-	p.holds(p.Passport("x"))
+	p.Holds(p.Passport("x"))
 }
 
 func TestATIS96_71_ClientJTIIsNew(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
 	r, url := p.recorder(created)
-	client := p.client(p.Upstream, url)
+	client := p.Client(p.Upstream, url)
 	seen := map[any]bool{}
 	for n := range 5 {
-		if err := client.Publish(t.Context(), p.publication(p.Passport("x"))); err != nil {
+		if err := client.Publish(t.Context(), p.Publication(p.Passport("x"))); err != nil {
 			t.Fatal(err)
 		}
 		_, payload := r.parts(t, n)
@@ -106,10 +106,10 @@ func TestATIS96_72_ClientFailsOver(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
 	_, down := p.recorder(func(_ int, w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) })
 	token := p.Passport("x")
-	if err := p.client(p.Upstream, down, p.CPS.URL).Publish(t.Context(), p.publication(token)); err != nil {
+	if err := p.Client(p.Upstream, down, p.CPS.URL).Publish(t.Context(), p.Publication(token)); err != nil {
 		t.Fatal(err)
 	}
-	got, err := p.client(p.Downstream, down, p.CPS.URL).Retrieve(t.Context(), p.Key(oob.Mesh))
+	got, err := p.Client(p.Downstream, down, p.CPS.URL).Retrieve(t.Context(), p.Key(oob.Mesh))
 	if err != nil || !slices.Equal(got, []string{token}) {
 		t.Errorf("%d PASSporTs, %v", len(got), err)
 	}
@@ -124,7 +124,7 @@ func TestATIS96_73_ClientAsksAgain(t *testing.T) {
 		}
 		w.Write([]byte(`{"passports":["a.b.c"]}`))
 	})
-	got, err := p.client(p.Downstream, url).Retrieve(t.Context(), p.Key(oob.Mesh))
+	got, err := p.Client(p.Downstream, url).Retrieve(t.Context(), p.Key(oob.Mesh))
 	if err != nil || !slices.Equal(got, []string{"a.b.c"}) {
 		t.Errorf("%q, %v", got, err)
 	}

@@ -23,16 +23,16 @@ func health() *oobtest.Attempt {
 }
 
 func TestATIS96_01_HealthNeedsNoToken(t *testing.T) {
-	if got := start(t, oobtest.CPSConfig{}).send(health()); got.Status != 200 {
+	if got := start(t, oobtest.CPSConfig{}).Ask(health()); got.Status != 200 {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}
 }
 
 func TestATIS96_02_HealthIsOKWhileBothWork(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
-	p.created(p.Publish(form, p.Passport("x")))
-	p.holds(p.Passport("x"))
-	if got := p.send(health()); got.Status != 200 {
+	p.Created(p.Publish(form, p.Passport("x")))
+	p.Holds(p.Passport("x"))
+	if got := p.Ask(health()); got.Status != 200 {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}
 }
@@ -40,12 +40,12 @@ func TestATIS96_02_HealthIsOKWhileBothWork(t *testing.T) {
 func TestATIS96_03_HealthFailsWhenEitherDoes(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
 	p.CPS.Store.Close()
-	if got := p.send(health()); got.Status < 400 {
+	if got := p.Ask(health()); got.Status < 400 {
 		t.Errorf("with a store that is closed: %d %s", got.Status, got.Body)
 	}
 	p = start(t, oobtest.CPSConfig{})
 	p.CPS.Service.Drain()
-	if got := p.send(health()); got.Status < 400 {
+	if got := p.Ask(health()); got.Status < 400 {
 		t.Errorf("while shutting down: %d %s", got.Status, got.Body)
 	}
 }
@@ -70,12 +70,12 @@ func TestATIS96_05_PublishByPost(t *testing.T) {
 	if a.Method != "POST" || a.Path != "/passports/"+oobtest.CalledNumber+"/"+oobtest.CallingNumber {
 		t.Fatalf("%s %s", a.Method, a.Path)
 	}
-	p.created(a)
+	p.Created(a)
 }
 
 func TestATIS96_06_PublishedIs201(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
-	if got := p.send(p.Publish(form, p.Passport("x"))); got.Status != 201 || got.Body != `{"status":201,"message":"Created"}` {
+	if got := p.Ask(p.Publish(form, p.Passport("x"))); got.Status != 201 || got.Body != `{"status":201,"message":"Created"}` {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}
 	if got := p.CPS.Store.Stats().Records; got != 1 {
@@ -86,17 +86,17 @@ func TestATIS96_06_PublishedIs201(t *testing.T) {
 func TestATIS96_07_RetrievedIs200(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
 	a := p.Publish(form, p.Passport("x"))
-	p.created(a)
+	p.Created(a)
 	r := p.Retrieve(form)
 	if r.Method != "GET" || r.Path != a.Path {
 		t.Fatalf("%s %s", r.Method, r.Path)
 	}
-	p.brings(r, p.Passport("x"))
+	p.Brings(r, p.Passport("x"))
 }
 
 func TestATIS96_08_NothingIs404(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
-	p.refused(p.Retrieve(form), 404, oob.NotFound)
+	p.Refused(p.Retrieve(form), 404, oob.NotFound)
 }
 
 func TestATIS96_09_BodyIsAListOfPassports(t *testing.T) {
@@ -104,15 +104,15 @@ func TestATIS96_09_BodyIsAListOfPassports(t *testing.T) {
 	one, two := p.Passport("1"), p.Passport("2")
 	a := p.Publish(form, one, two)
 	a.Body = []byte(`{"passports":["` + one + `","` + two + `"]}`)
-	p.created(a)
-	p.holds(one, two)
+	p.Created(a)
+	p.Holds(one, two)
 }
 
 func TestATIS96_10_AnswerIsAListOfPassports(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
-	p.created(p.Publish(form, p.Passport("1"), p.Passport("2")))
+	p.Created(p.Publish(form, p.Passport("1"), p.Passport("2")))
 	var answer struct{ Passports []string }
-	got := p.send(p.Retrieve(form))
+	got := p.Ask(p.Retrieve(form))
 	if err := json.Unmarshal([]byte(got.Body), &answer); err != nil || len(answer.Passports) != 2 || got.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%s, %v", got.Body, err)
 	}
@@ -123,8 +123,8 @@ func TestATIS96_11_PassportsComeBackUnchanged(t *testing.T) {
 	token := p.Passport("x")
 	a := p.Publish(form, token)
 	a.Body = []byte(`{"passports":["` + strings.ReplaceAll(token, "e", `\u0065`) + `"]}`)
-	p.created(a)
-	p.holds(token)
+	p.Created(a)
+	p.Holds(token)
 }
 
 func TestATIS96_12_ContentTypeMayHaveParameters(t *testing.T) {
@@ -132,7 +132,7 @@ func TestATIS96_12_ContentTypeMayHaveParameters(t *testing.T) {
 	for _, media := range []string{"application/json", "application/json;charset=utf-8", "application/json; charset=UTF-8"} {
 		a := p.Publish(form, p.Passport("x"))
 		a.Header.Set("Content-Type", media)
-		p.created(a)
+		p.Created(a)
 	}
 }
 
@@ -141,11 +141,11 @@ func TestATIS96_13_OtherContentTypeIs415(t *testing.T) {
 	for _, media := range []string{"text/plain", "application/passport", "application/jsonx", "application/x-www-form-urlencoded"} {
 		a := p.Publish(form, p.Passport("x"))
 		a.Header.Set("Content-Type", media)
-		p.refused(a, 415, oob.WrongMedia)
+		p.Refused(a, 415, oob.WrongMedia)
 	}
 	a := p.Publish(form, p.Passport("x"))
 	a.Header.Set("Content-Encoding", "gzip")
-	p.refused(a, 415, oob.WrongMedia)
+	p.Refused(a, 415, oob.WrongMedia)
 }
 
 func TestATIS96_14_MalformedBodyIs400(t *testing.T) {
@@ -153,7 +153,7 @@ func TestATIS96_14_MalformedBodyIs400(t *testing.T) {
 	for _, body := range []string{``, `[]`, `{}`, `{"passports":"a.b.c"}`, `{"passports":[]}`, `{"passports":[1]}`, `{"passports":["a"]}`, `{"passports":["a.b.c"],"passports":[]}`} {
 		a := p.Publish(form, p.Passport("x"))
 		a.Body = []byte(body)
-		p.refused(a, 400, oob.Malformed)
+		p.Refused(a, 400, oob.Malformed)
 	}
 }
 
@@ -162,13 +162,13 @@ func TestATIS96_15_FurtherMembersArePassedOver(t *testing.T) {
 	token := p.Passport("x")
 	a := p.Publish(form, token)
 	a.Body = []byte(`{"token":"a.b.c","passports":["` + token + `"],"more":{"passports":1}}`)
-	p.created(a)
-	p.holds(token)
+	p.Created(a)
+	p.Holds(token)
 }
 
 func TestATIS96_16_SeveralSignersAtOnce(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
-	signer := p.issue(oobtest.IssueConfig{SPC: "890C"})
+	signer := p.Issue(oobtest.IssueConfig{SPC: "890C"})
 	claims := p.Claims("div")
 	claims.Attest, claims.OrigID = "", ""
 	claims.Div = p.Orig
@@ -176,8 +176,8 @@ func TestATIS96_16_SeveralSignersAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.created(p.Publish(form, p.Passport("x"), div))
-	p.holds(p.Passport("x"), div)
+	p.Created(p.Publish(form, p.Passport("x"), div))
+	p.Holds(p.Passport("x"), div)
 }
 
 func TestATIS96_17_BoundsAre413(t *testing.T) {
@@ -189,14 +189,14 @@ func TestATIS96_17_BoundsAre413(t *testing.T) {
 	} {
 		a := p.Publish(form, p.Passport(name))
 		a.Body = []byte(body)
-		p.refused(a, 413, oob.TooLarge)
+		p.Refused(a, 413, oob.TooLarge)
 	}
 }
 
 func TestATIS96_48_PathNumbersAreCanonical(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
 	for _, number := range []string{"+12155550131", "%2B12155550131", "1-215-555-0131", "tel:12155550131", "1215555013112155550131"} {
-		p.refusesBoth(400, oob.Malformed, func(a *oobtest.Attempt) { a.Path = strings.Replace(a.Path, oobtest.CalledNumber, number, 1) })
+		p.RefusesBoth(400, oob.Malformed, func(a *oobtest.Attempt) { a.Path = strings.Replace(a.Path, oobtest.CalledNumber, number, 1) })
 	}
 }
 
@@ -209,16 +209,16 @@ func TestATIS96_49_PathTakesURIs(t *testing.T) {
 	token := p.Passport("x")
 	a := p.Publish(form, token)
 	a.Path = "/passports/urn%3Aservice%3Asos/" + oobtest.CallingNumber
-	p.created(a)
-	p.holds(token)
+	p.Created(a)
+	p.Holds(token)
 }
 
 func TestATIS96_59_OtherPathIs404(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
 	for _, path := range []string{"/", "/passports", "/passports/1", "/passports/1/2/", "/passports/1/2/3/4", "/v1/passports/1/2", "/passports//1"} {
-		for _, a := range p.both() {
+		for _, a := range p.Both() {
 			a.Path = path
-			p.refused(a, 404, oob.WrongPath)
+			p.Refused(a, 404, oob.WrongPath)
 		}
 	}
 }
@@ -228,12 +228,12 @@ func TestATIS96_60_OtherMethodIs405(t *testing.T) {
 	for _, method := range []string{"PUT", "DELETE", "PATCH", "OPTIONS", "FOO"} {
 		a := p.Retrieve(form)
 		a.Method = method
-		if got := p.refused(a, 405, oob.WrongMethod); got.Header.Get("Allow") != "GET, POST" {
+		if got := p.Refused(a, 405, oob.WrongMethod); got.Header.Get("Allow") != "GET, POST" {
 			t.Errorf("%s: Allow %q", method, got.Header.Get("Allow"))
 		}
 		a = health()
 		a.Method = method
-		if got := p.refused(a, 405, oob.WrongMethod); got.Header.Get("Allow") != "GET, HEAD" {
+		if got := p.Refused(a, 405, oob.WrongMethod); got.Header.Get("Allow") != "GET, HEAD" {
 			t.Errorf("%s: Allow %q", method, got.Header.Get("Allow"))
 		}
 	}
@@ -246,7 +246,7 @@ func TestATIS96_61_AnswersSayStatusAndMessage(t *testing.T) {
 	elsewhere := health()
 	elsewhere.Path = "/"
 	for _, a := range []*oobtest.Attempt{health(), p.Publish(form, p.Passport("x")), nobody, elsewhere} {
-		got := p.send(a)
+		got := p.Ask(a)
 		var body struct {
 			Status  int
 			Message string
@@ -260,9 +260,9 @@ func TestATIS96_61_AnswersSayStatusAndMessage(t *testing.T) {
 func TestATIS96_62_BothHTTPVersions(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
 	for http1, major := range map[bool]int{false: 2, true: 1} {
-		for _, a := range p.both() {
+		for _, a := range p.Both() {
 			a.HTTP1 = http1
-			if got := p.send(a); got.HTTPMajor != major || got.Status >= 400 {
+			if got := p.Ask(a); got.HTTPMajor != major || got.Status >= 400 {
 				t.Errorf("HTTP/%d, %d %s", got.HTTPMajor, got.Status, got.Body)
 			}
 		}
@@ -274,7 +274,7 @@ func TestATIS96_63_NoContentLengthNeeded(t *testing.T) {
 	for _, http1 := range []bool{false, true} { // Send declares no length: chunked, or a stream that ends
 		a := p.Publish(form, p.Passport("x"))
 		a.HTTP1 = http1
-		p.created(a)
+		p.Created(a)
 	}
 }
 
@@ -310,9 +310,9 @@ func TestATIS96_64_AuthorityMayHaveAPort(t *testing.T) {
 
 func TestATIS96_58_FullIs503(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{Store: store.Config{Records: 1}})
-	p.created(p.Publish(form, p.Passport("1")))
-	if got := p.refused(p.Publish(form, p.Passport("2")), 503, oob.Overloaded); got.Header.Get("Retry-After") == "" {
+	p.Created(p.Publish(form, p.Passport("1")))
+	if got := p.Refused(p.Publish(form, p.Passport("2")), 503, oob.Overloaded); got.Header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	p.holds(p.Passport("1"))
+	p.Holds(p.Passport("1"))
 }

@@ -53,20 +53,20 @@ func (p *pair) silentHost() (url string, release func()) {
 func TestATIS105_41_TransitPublishesOnward(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
 	onward := p.second()
-	transit := p.issue(oobtest.IssueConfig{SPC: "890C"})
+	transit := p.Issue(oobtest.IssueConfig{SPC: "890C"})
 	passports := []string{p.Passport("1"), p.Passport("2")}
-	p.created(p.Publish(form, passports...))
+	p.Created(p.Publish(form, passports...))
 
-	got, err := p.client(transit).Retrieve(t.Context(), p.Key(form))
+	got, err := p.Client(transit).Retrieve(t.Context(), p.Key(form))
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := p.publication(got...)
+	next := p.Publication(got...)
 	next.Key.SPC = transit.SPC
-	if err := p.client(transit, onward.URL).Publish(t.Context(), next); err != nil {
+	if err := p.Client(transit, onward.URL).Publish(t.Context(), next); err != nil {
 		t.Fatal(err)
 	}
-	got, err = p.client(p.Downstream, onward.URL).Retrieve(t.Context(), next.Key)
+	got, err = p.Client(p.Downstream, onward.URL).Retrieve(t.Context(), next.Key)
 	if err != nil || !slices.Equal(got, passports) {
 		t.Errorf("%d PASSporTs, %v", len(got), err)
 	}
@@ -74,7 +74,7 @@ func TestATIS105_41_TransitPublishesOnward(t *testing.T) {
 
 func TestATIS105_42_NothingFoundIsSigned(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
-	gateway := p.client(p.Upstream)
+	gateway := p.Client(p.Upstream)
 	if _, err := gateway.Retrieve(t.Context(), p.Key(form)); !errors.Is(err, oob.NotFound) {
 		t.Fatal(err)
 	}
@@ -88,24 +88,24 @@ func TestATIS105_42_NothingFoundIsSigned(t *testing.T) {
 	if err != nil || placed.PublishErr != nil {
 		t.Fatal(err, placed.PublishErr)
 	}
-	p.holds(placed.Passport)
+	p.Holds(placed.Passport)
 }
 
 func TestATIS105_43_ClientPublishesToThePair(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
 	twin := p.second()
 	silent, release := p.silentHost()
-	if err := p.client(p.Upstream, p.CPS.URL, silent).Publish(t.Context(), p.publication(p.Passport("x"))); err != nil {
+	if err := p.Client(p.Upstream, p.CPS.URL, silent).Publish(t.Context(), p.Publication(p.Passport("x"))); err != nil {
 		t.Errorf("one of the two is silent: %v", err)
 	}
 	release()
-	client := p.client(p.Upstream, p.CPS.URL, twin.URL)
-	if err := client.Publish(t.Context(), p.publication(p.Passport("both"))); err != nil {
+	client := p.Client(p.Upstream, p.CPS.URL, twin.URL)
+	if err := client.Publish(t.Context(), p.Publication(p.Passport("both"))); err != nil {
 		t.Fatal(err)
 	}
 	client.Close() // waits for the one that came second
 	for _, url := range []string{p.CPS.URL, twin.URL} {
-		got, err := p.client(p.Downstream, url).Retrieve(t.Context(), p.Key(form))
+		got, err := p.Client(p.Downstream, url).Retrieve(t.Context(), p.Key(form))
 		if err != nil || !slices.Contains(got, p.Passport("both")) {
 			t.Errorf("%d PASSporTs, %v", len(got), err)
 		}
@@ -117,7 +117,7 @@ func TestATIS105_44_ClientJoinsThePair(t *testing.T) {
 	twin := p.second()
 	one, two := p.Passport("1"), p.Passport("2")
 	for url, token := range map[string]string{p.CPS.URL: one, twin.URL: two} {
-		if err := p.client(p.Upstream, url).Publish(t.Context(), p.publication(token)); err != nil {
+		if err := p.Client(p.Upstream, url).Publish(t.Context(), p.Publication(token)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -151,8 +151,8 @@ func TestATIS105_45_ClientSetsExp(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusCreated)
 	})
-	client := p.client(p.Upstream, url)
-	publication := p.publication(p.Passport("x"))
+	client := p.Client(p.Upstream, url)
+	publication := p.Publication(p.Passport("x"))
 	publication.Expires = p.Clock.Now().Add(3 * time.Second)
 	if err := client.Publish(t.Context(), publication); err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestATIS105_46_ClientFailsOpen(t *testing.T) {
 	defer release()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	got, err := p.client(p.Downstream, silent).Retrieve(ctx, p.Key(form))
+	got, err := p.Client(p.Downstream, silent).Retrieve(ctx, p.Key(form))
 	if !errors.Is(err, oob.PeerTimeout) || got != nil {
 		t.Errorf("%v, %v", got, err)
 	}

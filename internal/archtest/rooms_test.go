@@ -78,6 +78,7 @@ var rooms = []room{
 	{path: "e2e", layer: outerLayer, aside: true},
 	{path: "conformance", layer: outerLayer, only: []string{}, why: "the tables are data", aside: true},
 	{path: "conformance/gen", layer: outerLayer, aside: true},
+	{path: "conformance/pairtest", layer: outerLayer, aside: true, kit: true},
 	{path: "conformance/atis1000096", layer: outerLayer, aside: true},
 	{path: "conformance/atis1000105", layer: outerLayer, aside: true},
 	{path: "conformance/rfc8225", layer: outerLayer, aside: true},

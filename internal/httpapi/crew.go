@@ -13,9 +13,10 @@ import (
 type crew struct {
 	errands chan *errand
 	hired   chan struct{}
+	spare   sync.Pool // of *errand: to allocate one would already make the small stack grow
 }
 
-// errand is one request. Errands are used again: to allocate one would already make the small stack grow.
+// errand is one request.
 type errand struct {
 	handler http.Handler
 	w       http.ResponseWriter
@@ -23,18 +24,19 @@ type errand struct {
 	ended   chan any // takes what handler panicked with, or nil
 }
 
-var errands = sync.Pool{New: func() any { return &errand{ended: make(chan any, 1)} }}
-
 const crewIdle = 5 * time.Second
 
 func newCrew(most int) *crew {
-	return &crew{errands: make(chan *errand), hired: make(chan struct{}, most)}
+	return &crew{
+		errands: make(chan *errand), hired: make(chan struct{}, most),
+		spare: sync.Pool{New: func() any { return &errand{ended: make(chan any, 1)} }},
+	}
 }
 
 // serve lets one of the crew serve a request and waits for that. When all are busy, the caller does it. A panic is the
 // caller's.
 func (c *crew) serve(handler http.Handler, w http.ResponseWriter, r *http.Request) {
-	e := errands.Get().(*errand)
+	e := c.spare.Get().(*errand)
 	e.handler, e.w, e.r = handler, w, r
 	select {
 	case c.errands <- e:
@@ -43,16 +45,21 @@ func (c *crew) serve(handler http.Handler, w http.ResponseWriter, r *http.Reques
 		case c.hired <- struct{}{}:
 			go c.work(e)
 		default:
+			c.put(e)
 			handler.ServeHTTP(w, r)
 			return
 		}
 	}
 	panicked := <-e.ended
-	e.handler, e.w, e.r = nil, nil, nil
-	errands.Put(e)
+	c.put(e)
 	if panicked != nil {
 		panic(panicked) // the handler's own, where its caller expects it
 	}
+}
+
+func (c *crew) put(e *errand) {
+	e.handler, e.w, e.r = nil, nil, nil
+	c.spare.Put(e)
 }
 
 func (c *crew) work(e *errand) {

@@ -10,9 +10,7 @@ import (
 
 // TestCrew_EverybodyIsServed: more errands at a time than there are goroutines, a panic among them, and the end of idleness.
 func TestCrew_EverybodyIsServed(t *testing.T) {
-	defer func() { errands = sync.Pool{New: errands.New} }()
 	for _, most := range []int{0, 1, 3} {
-		errands = sync.Pool{New: errands.New} // a channel of one bubble is of no use in another
 		synctest.Test(t, func(t *testing.T) {
 			c := newCrew(most)
 			var all sync.WaitGroup
