@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
 )
 
 // fuzzTarget is one fuzz function and the folder that it stands in.
@@ -43,15 +42,15 @@ func fuzzTargets(root string) ([]fuzzTarget, error) {
 }
 
 // runFuzz gives each target its time, one after the other, and prints one line for it: the fuzzer's last.
-func runFuzz(sum *tally, each time.Duration) error {
+func runFuzz(sum *tally, each string) error {
 	targets, err := fuzzTargets(".")
 	if err != nil {
 		return err
 	}
 	for _, target := range targets {
-		cmd := exec.Command("go", "test", "-run=^$", "-fuzz=^"+target.name+"$", "-fuzztime="+each.String(), "./"+target.dir)
+		cmd := exec.Command("go", "test", "-run=^$", "-fuzz=^"+target.name+"$", "-fuzztime="+each, "-fuzzminimizetime=20x", "./"+target.dir)
 		output, err := cmd.CombinedOutput()
-		if err != nil {
+		if err != nil && !endedByTheClock(output) {
 			sum.failed++
 			sum.failures = append(sum.failures, target.dir+"."+target.name)
 			fmt.Printf("fuzz\t%s\t%s\tFAIL: %v\n%s", target.dir, target.name, err, output)
@@ -61,6 +60,12 @@ func runFuzz(sum *tally, each time.Duration) error {
 		fmt.Printf("fuzz\t%s\t%s\t%s\n", target.dir, target.name, lastProgress(output))
 	}
 	return nil
+}
+
+// endedByTheClock tells a fault of the go command from one of the target: when -fuzztime is a time, a worker that is busy
+// at its end can be reported as a failure, without any input that fails.
+func endedByTheClock(output []byte) bool {
+	return bytes.Contains(output, []byte("context deadline exceeded")) && !bytes.Contains(output, []byte("Failing input"))
 }
 
 func lastProgress(output []byte) string {

@@ -1,7 +1,7 @@
 // Testrun runs the module's tests and fuzz targets and says plainly what happened: go test's own line per package, failures
 // in full, every skipped test with its reason, and as the last line how many passed, failed and were skipped.
 //
-//	go run ./internal/testrun [-fuzztime 5s] [-onlyfuzz] -- [go test flags and packages]
+//	go run ./internal/testrun [-fuzztime 5000x] [-onlyfuzz] -- [go test flags and packages]
 //
 // Every test, subtest and fuzz target counts as one. The exit status is 0 only if something ran and nothing failed.
 package main
@@ -10,11 +10,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"time"
 )
 
 func main() {
-	fuzztime := flag.Duration("fuzztime", 0, "how long each fuzz target runs after the tests; 0 runs none")
+	fuzztime := flag.String("fuzztime", "", "inputs (5000x) or time (30m) for each fuzz target after the tests; empty runs none")
 	onlyFuzz := flag.Bool("onlyfuzz", false, "run the fuzz targets alone")
 	flag.Parse()
 
@@ -30,13 +29,13 @@ func main() {
 	}
 }
 
-func run(sum *tally, args []string, fuzztime time.Duration, onlyFuzz bool) error {
+func run(sum *tally, args []string, fuzztime string, onlyFuzz bool) error {
 	if !onlyFuzz {
 		if err := runTests(sum, args); err != nil {
 			return err
 		}
 	}
-	if fuzztime > 0 {
+	if fuzztime != "" {
 		return runFuzz(sum, fuzztime)
 	}
 	return nil

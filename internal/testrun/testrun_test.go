@@ -62,3 +62,20 @@ func TestFuzzTargetsAreFound(t *testing.T) {
 		t.Errorf("found %v, want %v", found, want)
 	}
 }
+
+// TestEndedByTheClock: a target that found an input is a failure, whatever else is said.
+func TestEndedByTheClock(t *testing.T) {
+	for _, c := range []struct {
+		name, output string
+		want         bool
+	}{
+		{"the end of the time", "--- FAIL: FuzzX (6.03s)\n    context deadline exceeded\nFAIL\n", true},
+		{"an input that fails", "--- FAIL: FuzzX (1.03s)\n    --- FAIL: FuzzX (0.00s)\n\n    Failing input written to testdata/fuzz/FuzzX/1\n", false},
+		{"both", "Failing input written to testdata/fuzz/FuzzX/1\ncontext deadline exceeded\n", false},
+		{"does not build", "x.go:1: expected 'package'\nFAIL\n", false},
+	} {
+		if got := endedByTheClock([]byte(c.output)); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
