@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -52,6 +53,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fetch":    fetch,
 			"freeport": freeport,
 			"waitfor":  waitfor,
 			"status":   status,
@@ -134,6 +136,19 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	if got := fmt.Sprint(response.StatusCode); (got == args[0]) == neg {
 		ts.Fatalf("%s %s: status %s", args[1], args[2], got)
 	}
+}
+
+// fetch URL FILE gets a page and keeps it.
+func fetch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: fetch URL FILE")
+	}
+	response, err := (&http.Client{Timeout: patience}).Get(args[0])
+	ts.Check(err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o600))
 }
 
 // signal NAME PIDFILE sends a signal to the process whose number the file holds. testscript's own kill knows two signals.
