@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/viaduct-oob/viaduct/internal/jws"
+	"github.com/viaduct-oob/viaduct/internal/uuid"
 	"github.com/viaduct-oob/viaduct/tn"
 )
 
@@ -197,7 +198,7 @@ func (d *Diagnosis) claim(name string, value any) {
 	case "attest":
 		d.attest(value)
 	case "origid":
-		if origid, ok := value.(string); !ok || !isUUID(origid) {
+		if origid, ok := value.(string); !ok || !uuid.Is(origid) {
 			d.note("origid-uuid", "origid", "should be a UUID")
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/viaduct-oob/viaduct/internal/jws"
+	"github.com/viaduct-oob/viaduct/internal/uuid"
 	"github.com/viaduct-oob/viaduct/tn"
 )
 
@@ -45,7 +46,7 @@ func Sign(key crypto.Signer, ppt Type, x5u string, claims Claims) (string, error
 // canonical gives the payload with its members in order (RFC 8225 §9), dest sorted (RFC 8225 §5.2.1).
 func (c *Claims) canonical(ppt Type) ([]byte, error) {
 	// RFC 8588 §5: origid is a UUID. When verifying, any string is taken and reported by Diagnose.
-	if ppt == Shaken && !isUUID(c.OrigID) || !utf8.ValidString(c.OrigID) {
+	if ppt == Shaken && !uuid.Is(c.OrigID) || !utf8.ValidString(c.OrigID) {
 		return nil, problem(OrigIDForm, "origid")
 	}
 	if c.DivHI != "" && c.Div.IsZero() || !utf8.ValidString(c.DivHI) {
@@ -143,24 +144,4 @@ func isASCII(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-// isUUID accepts the 36-character text form of any version (RFC 9562 §4).
-func isUUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F':
-		default:
-			return false
-		}
-	}
-	return true
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/viaduct-oob/viaduct/internal/wire/atis"
 )
 
 // Config is the configuration file of `viaduct serve`. docs/configuration.md describes every key, its unit and its
@@ -152,18 +154,11 @@ type SPC string
 // UnmarshalYAML takes the text as it stands.
 func (s *SPC) UnmarshalYAML(node ast.Node) error {
 	text := node.GetToken().Value
-	if !isSPC(text) {
+	if !atis.IsSPC(text) {
 		return fmt.Errorf("[%d:%d] an SPC is 1 to 32 letters and digits", node.GetToken().Position.Line, node.GetToken().Position.Column)
 	}
 	*s = SPC(text)
 	return nil
-}
-
-// isSPC is the form of all that are in use; TNAuthList would allow more.
-func isSPC(s string) bool {
-	return s != "" && len(s) <= 32 && !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
-	})
 }
 
 // Readers lists, by publishing SPC, who may read what it published.

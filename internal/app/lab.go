@@ -16,6 +16,7 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/viaduct-oob/viaduct/internal/wire/atis"
 	"github.com/viaduct-oob/viaduct/oobtest"
 )
 
@@ -56,7 +57,7 @@ func (l *LabInit) Run(std *Streams) error {
 		}
 	}
 	for i, spc := range l.SPC {
-		if !isSPC(spc) {
+		if !atis.IsSPC(spc) {
 			return fmt.Errorf("an SPC is letters and digits, not %q", spc)
 		}
 		if slices.ContainsFunc(l.SPC[:i], func(other string) bool { return strings.EqualFold(other, spc) }) {

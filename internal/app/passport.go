@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 
@@ -41,7 +40,7 @@ func (s *PassportSign) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	if s.OrigID != "" && !uuidForm.MatchString(s.OrigID) {
+	if s.OrigID != "" && !uuid.Is(s.OrigID) {
 		return errors.New("--origid is a UUID, such as 123e4567-e89b-12d3-a456-426655440000")
 	}
 	if err := trust.CheckX5U(s.X5U, s.laboratory()); err != nil {
@@ -74,9 +73,6 @@ func (s *PassportSign) Run(std *Streams) error {
 	_, err = fmt.Fprintln(std.Out, token)
 	return err
 }
-
-// uuidForm is the text form of any UUID (RFC 9562 §4).
-var uuidForm = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // PassportInspect is `viaduct passport inspect`.
 type PassportInspect struct {

@@ -87,6 +87,22 @@ func (t *trip) direct(ctx context.Context, from string, key func(tdmCall) oob.Ke
 	return []oob.Verdict{t.arrive(ctx, t.providers[terminatingSPC].verifies, arrived, key(arrived))}, nil
 }
 
+// arriveAsking lets a call cross and arrive where another CPS than the agreed one is asked.
+func (t *trip) arriveAsking(ctx context.Context, url string, call sipCall) ([]oob.Verdict, error) {
+	arrived := t.cross(call)
+	terminating := t.providers[terminatingSPC]
+	retriever, err := terminating.dial(url)
+	if err != nil {
+		return nil, err
+	}
+	defer retriever.Close()
+	service, err := terminating.verification(retriever)
+	if err != nil {
+		return nil, err
+	}
+	return []oob.Verdict{t.arrive(ctx, service, arrived, arrived.agreedKey(originatingSPC))}, nil
+}
+
 func placeTransit(ctx context.Context, t *trip) ([]oob.Verdict, error) {
 	call, signed, err := t.originate("12155550103", demoDest)
 	if err != nil {
@@ -112,7 +128,7 @@ func placeTransit(ctx context.Context, t *trip) ([]oob.Verdict, error) {
 	t.publish(ctx, transit.client, transitSPC, oob.Publication{
 		Key: middle.agreedKey(transitSPC), Passports: found, Expires: expires,
 	})
-	arrived := t.cross(sipCall(sipCall{orig: middle.orig, dest: middle.dest}))
+	arrived := t.cross(sipCall{orig: middle.orig, dest: middle.dest})
 	return []oob.Verdict{t.arrive(ctx, t.providers[terminatingSPC].verifies, arrived, arrived.agreedKey(transitSPC))}, nil
 }
 
@@ -133,18 +149,7 @@ func placeTampered(ctx context.Context, t *trip) ([]oob.Verdict, error) {
 	}
 	defer publisher.Close()
 	t.publish(ctx, publisher, originatingSPC, p)
-	arrived := t.cross(call)
-	terminating := t.providers[terminatingSPC]
-	retriever, err := terminating.dial(t.careless.url())
-	if err != nil {
-		return nil, err
-	}
-	defer retriever.Close()
-	service, err := terminating.verification(retriever)
-	if err != nil {
-		return nil, err
-	}
-	return []oob.Verdict{t.arrive(ctx, service, arrived, arrived.agreedKey(originatingSPC))}, nil
+	return t.arriveAsking(ctx, t.careless.url(), call)
 }
 
 // tamper changes the first character of the signature: the last one may hold bits that say nothing.
@@ -221,16 +226,5 @@ func placeWithoutCPS(ctx context.Context, t *trip) ([]oob.Verdict, error) {
 	t.publish(ctx, publisher, originatingSPC, oob.Publication{
 		Key: tdm(call).agreedKey(originatingSPC), Passports: []string{signed.Passport}, Expires: time.Now().Add(15 * time.Second),
 	})
-	arrived := t.cross(call)
-	terminating := t.providers[terminatingSPC]
-	retriever, err := terminating.dial(nowhere)
-	if err != nil {
-		return nil, err
-	}
-	defer retriever.Close()
-	service, err := terminating.verification(retriever)
-	if err != nil {
-		return nil, err
-	}
-	return []oob.Verdict{t.arrive(ctx, service, arrived, arrived.agreedKey(originatingSPC))}, nil
+	return t.arriveAsking(ctx, nowhere, call)
 }

@@ -3,9 +3,9 @@ package cps
 import (
 	"context"
 	"crypto/sha256"
-	"strings"
 	"time"
 
+	"github.com/viaduct-oob/viaduct/internal/uuid"
 	"github.com/viaduct-oob/viaduct/oob"
 )
 
@@ -44,7 +44,7 @@ func (s *Service) checkClaims(r Request, action oob.Action) error {
 		return oob.Faultf(oob.Unproven, "iat is missing")
 	case a.Issuer == "":
 		return oob.Faultf(oob.Unproven, "iss is missing")
-	case !s.config.AnyTokenID && !isUUID4(a.ID), a.ID == "", len(a.ID) > oob.TokenIDBytesMax:
+	case !s.config.AnyTokenID && !uuid.IsVersion4(a.ID), a.ID == "", len(a.ID) > oob.TokenIDBytesMax:
 		return oob.Faultf(oob.Unproven, "jti is not a version 4 UUID")
 	}
 	if err := s.checkTimes(r, action); err != nil {
@@ -128,28 +128,4 @@ func appendParts(text []byte, parts ...string) []byte {
 		text = append(append(text, part...), 0)
 	}
 	return text
-}
-
-// isUUID4 accepts the text form of a version 4 UUID (RFC 9562 §5.4).
-func isUUID4(s string) bool {
-	if len(s) != 36 || s[14] != '4' || strings.IndexByte("89abAB", s[19]) < 0 {
-		return false
-	}
-	for i := range len(s) {
-		switch i {
-		case 8, 13, 18, 23:
-			if s[i] != '-' {
-				return false
-			}
-		default:
-			if !isHex(s[i]) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }

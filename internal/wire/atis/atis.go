@@ -56,7 +56,7 @@ func ReadKey(profile oob.Profile, segment func(name string) string) (oob.Key, er
 	k := oob.Key{Profile: profile}
 	var err error
 	if profile.Row().KeyedBySPC {
-		if k.SPC = segment("spc"); !isSPC(k.SPC) {
+		if k.SPC = segment("spc"); !IsSPC(k.SPC) {
 			return oob.Key{}, oob.Faultf(oob.Malformed, "the SPC in the path is not letters and digits")
 		}
 	}
@@ -80,7 +80,8 @@ func Path(k oob.Key) string {
 	return path.String()
 }
 
-func isSPC(s string) bool {
+// IsSPC accepts a service provider code as it can stand in a path: letters and digits. All that are in use are such.
+func IsSPC(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
