@@ -36,7 +36,7 @@ func issue(t *testing.T, pki *oobtest.PKI, cfg oobtest.IssueConfig) *oobtest.Ide
 
 func TestATIS1000080_S6_4_1_IssuedCertificateFollowsProfile(t *testing.T) {
 	id := issue(t, newPKI(t, oobtest.PKIConfig{}), oobtest.IssueConfig{SPC: "1234"})
-	cert := id.Certificate.X509
+	cert := id.Certificate.X509()
 	if err := id.Certificate.CheckEndEntity(); err != nil {
 		t.Errorf("end entity: %v", err)
 	}
@@ -100,7 +100,7 @@ func TestPKI_GoesOnFromFiles(t *testing.T) {
 	if !bytes.Equal(first.RootPEM(), second.RootPEM()) || !bytes.Equal(first.TLSRootPEM(), second.TLSRootPEM()) {
 		t.Error("other anchors than before")
 	}
-	cert := issue(t, second, oobtest.IssueConfig{SPC: "1234"}).Certificate.X509
+	cert := issue(t, second, oobtest.IssueConfig{SPC: "1234"}).Certificate.X509()
 	if err := cert.CheckSignatureFrom(first.Intermediate.Certificate); err != nil {
 		t.Error(err)
 	}

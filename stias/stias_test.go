@@ -225,10 +225,10 @@ func TestRFC8224_S6_1_SignsOnlyWithinTheValidityOfItsCertificate(t *testing.T) {
 		at   time.Time
 		want error
 	}{
-		{"before", id.Certificate.X509.NotBefore.Add(-time.Nanosecond), stircert.NotYetValid},
-		{"first instant", id.Certificate.X509.NotBefore, nil},
-		{"last instant", id.Certificate.X509.NotAfter, nil},
-		{"after", id.Certificate.X509.NotAfter.Add(time.Nanosecond), stircert.Expired},
+		{"before", id.Certificate.X509().NotBefore.Add(-time.Nanosecond), stircert.NotYetValid},
+		{"first instant", id.Certificate.X509().NotBefore, nil},
+		{"last instant", id.Certificate.X509().NotAfter, nil},
+		{"after", id.Certificate.X509().NotAfter.Add(time.Nanosecond), stircert.Expired},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := config(t, id)

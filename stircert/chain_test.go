@@ -169,7 +169,7 @@ func FuzzParseChainPEM(f *testing.F) {
 			t.Fatalf("%d certificates", len(chain))
 		}
 		cert := stircert.Of(chain[0])
-		if cert.CheckEndEntity() == nil && (cert.Key == nil || cert.TNAuthList.Empty() || cert.X509.KeyUsage&x509.KeyUsageDigitalSignature == 0) {
+		if cert.CheckEndEntity() == nil && (cert.Key == nil || cert.TNAuthList.Empty() || cert.X509().KeyUsage&x509.KeyUsageDigitalSignature == 0) {
 			t.Fatal("a certificate without key, authority or usage passes as an end entity")
 		}
 		if len(stircert.Describe(cert)) == 0 {

@@ -17,7 +17,7 @@ type Field struct{ Name, Value string }
 // thing that ATIS-1000080.v005 §6.4.1 asks for and the certificate does not do. It shows telephone numbers, so it
 // goes to a terminal and not to a log.
 func Describe(c *Certificate) []Field {
-	x := c.X509
+	x := c.X509()
 	fields := []Field{
 		{"subject", x.Subject.String()},
 		{"issuer", x.Issuer.String()},
@@ -48,7 +48,7 @@ func Describe(c *Certificate) []Field {
 		fields = append(fields, Field{"unusable", err.Error()})
 	}
 	for _, d := range profile {
-		if d.in(c) {
+		if d.in(c, x) {
 			fields = append(fields, Field{"deviation", d.text})
 		}
 	}
@@ -58,39 +58,39 @@ func Describe(c *Certificate) []Field {
 // profile is what a description reports of ATIS-1000080.v005 §6.4.1. Figures are those of the network's 19,306 leaves.
 var profile = []struct {
 	text string
-	in   func(*Certificate) bool
+	in   func(*Certificate, *x509.Certificate) bool
 }{
-	{"the subject lacks C, O or CN", func(c *Certificate) bool {
-		s := c.X509.Subject
+	{"the subject lacks C, O or CN", func(_ *Certificate, x *x509.Certificate) bool {
+		s := x.Subject
 		return len(s.Country) == 0 || len(s.Organization) == 0 || s.CommonName == ""
 	}},
-	{"the CN is not SHAKEN and the SPC", func(c *Certificate) bool { // one in four
-		return len(c.TNAuthList.SPCs) == 0 || c.X509.Subject.CommonName != "SHAKEN "+c.TNAuthList.SPCs[0]
+	{"the CN is not SHAKEN and the SPC", func(c *Certificate, x *x509.Certificate) bool { // one in four
+		return len(c.TNAuthList.SPCs) == 0 || x.Subject.CommonName != "SHAKEN "+c.TNAuthList.SPCs[0]
 	}},
-	{"the TNAuthList is not exactly one SPC", func(c *Certificate) bool {
+	{"the TNAuthList is not exactly one SPC", func(c *Certificate, x *x509.Certificate) bool {
 		return len(c.TNAuthList.SPCs) != 1 || len(c.TNAuthList.Ranges) != 0
 	}},
-	{"the SPC is not upper case letters and digits", func(c *Certificate) bool {
+	{"the SPC is not upper case letters and digits", func(c *Certificate, x *x509.Certificate) bool {
 		return slices.ContainsFunc(c.TNAuthList.SPCs, func(spc string) bool {
 			return strings.Trim(spc, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != ""
 		})
 	}},
-	{"BasicConstraints is absent or not critical", func(c *Certificate) bool { return !hasCritical(c, oidBasicConstraints) }},
-	{"KeyUsage is absent or not critical", func(c *Certificate) bool { return !hasCritical(c, oidKeyUsage) }},
-	{"KeyUsage is not digitalSignature alone", func(c *Certificate) bool {
-		return c.X509.KeyUsage != x509.KeyUsageDigitalSignature
+	{"BasicConstraints is absent or not critical", func(c *Certificate, x *x509.Certificate) bool { return !hasCritical(x, oidBasicConstraints) }},
+	{"KeyUsage is absent or not critical", func(c *Certificate, x *x509.Certificate) bool { return !hasCritical(x, oidKeyUsage) }},
+	{"KeyUsage is not digitalSignature alone", func(c *Certificate, x *x509.Certificate) bool {
+		return x.KeyUsage != x509.KeyUsageDigitalSignature
 	}},
 	{"an extension other than BasicConstraints and KeyUsage is critical", hasOtherCritical},
-	{"there is no SubjectKeyIdentifier", func(c *Certificate) bool { return len(c.X509.SubjectKeyId) == 0 }},
-	{"there is no AuthorityKeyIdentifier", func(c *Certificate) bool { return len(c.X509.AuthorityKeyId) == 0 }},
-	{"there is not exactly one certificate policy", func(c *Certificate) bool { return len(c.X509.Policies) != 1 }},
-	{"there is no CRL distribution point", func(c *Certificate) bool { return len(c.X509.CRLDistributionPoints) == 0 }},
-	{"the serial is shorter than 64 bits", func(c *Certificate) bool { return len(c.X509.SerialNumber.Bytes()) < 8 }},
-	{"the signature is not ecdsa-with-SHA256", func(c *Certificate) bool {
-		return c.X509.SignatureAlgorithm != x509.ECDSAWithSHA256
+	{"there is no SubjectKeyIdentifier", func(c *Certificate, x *x509.Certificate) bool { return len(x.SubjectKeyId) == 0 }},
+	{"there is no AuthorityKeyIdentifier", func(c *Certificate, x *x509.Certificate) bool { return len(x.AuthorityKeyId) == 0 }},
+	{"there is not exactly one certificate policy", func(c *Certificate, x *x509.Certificate) bool { return len(x.Policies) != 1 }},
+	{"there is no CRL distribution point", func(c *Certificate, x *x509.Certificate) bool { return len(x.CRLDistributionPoints) == 0 }},
+	{"the serial is shorter than 64 bits", func(c *Certificate, x *x509.Certificate) bool { return len(x.SerialNumber.Bytes()) < 8 }},
+	{"the signature is not ecdsa-with-SHA256", func(c *Certificate, x *x509.Certificate) bool {
+		return x.SignatureAlgorithm != x509.ECDSAWithSHA256
 	}},
-	{"the certificate is self-signed", func(c *Certificate) bool {
-		return bytes.Equal(c.X509.RawIssuer, c.X509.RawSubject)
+	{"the certificate is self-signed", func(c *Certificate, x *x509.Certificate) bool {
+		return bytes.Equal(x.RawIssuer, x.RawSubject)
 	}},
 }
 
@@ -99,8 +99,8 @@ var (
 	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
 )
 
-func hasCritical(c *Certificate, oid asn1.ObjectIdentifier) bool {
-	for _, ext := range c.X509.Extensions {
+func hasCritical(x *x509.Certificate, oid asn1.ObjectIdentifier) bool {
+	for _, ext := range x.Extensions {
 		if ext.Id.Equal(oid) {
 			return ext.Critical
 		}
@@ -108,8 +108,8 @@ func hasCritical(c *Certificate, oid asn1.ObjectIdentifier) bool {
 	return false
 }
 
-func hasOtherCritical(c *Certificate) bool {
-	for _, ext := range c.X509.Extensions {
+func hasOtherCritical(_ *Certificate, x *x509.Certificate) bool {
+	for _, ext := range x.Extensions {
 		if ext.Critical && !ext.Id.Equal(oidKeyUsage) && !ext.Id.Equal(oidBasicConstraints) {
 			return true
 		}

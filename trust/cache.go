@@ -75,7 +75,7 @@ func (c *cache) dispensable(owner string, now time.Time) *cached {
 	var oldest, oldestOwn *cached
 	largest, n := true, 0
 	for _, entry := range c.byURL {
-		if now.After(entry.chain.Leaf.X509.NotAfter) {
+		if now.After(entry.chain.Leaf.NotAfter) {
 			return entry
 		}
 		oldest = lessUsed(oldest, entry)

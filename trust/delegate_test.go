@@ -24,7 +24,7 @@ func delegate(t *testing.T, pki *oobtest.PKI, cfg oobtest.IssueConfig) *oobtest.
 		t.Fatal(err)
 	}
 	under, err := oobtest.NewPKI(oobtest.PKIConfig{
-		Root: pki.Root, TLSRoot: pki.TLSRoot, Intermediate: &oobtest.Authority{Certificate: id.Certificate.X509, Key: id.Key},
+		Root: pki.Root, TLSRoot: pki.TLSRoot, Intermediate: &oobtest.Authority{Certificate: id.Certificate.X509(), Key: id.Key},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestRFC9060_S4_DelegateIssuesNoMoreThanItHas(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = l.verifier.Judge(trust.NewChain(append([]*x509.Certificate{leaf.Certificate.X509}, authorities...)))
+			err = l.verifier.Judge(trust.NewChain(append([]*x509.Certificate{leaf.Certificate.X509()}, authorities...)))
 			if c.want == nil && err != nil || c.want != nil && !(errors.Is(err, c.want) && errors.Is(err, stircert.BeyondIssuer)) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
@@ -87,7 +87,7 @@ func TestRFC9060_S4_DelegateIssuesNoMoreThanItHas(t *testing.T) {
 			}
 			l.verifier.SetAnchors(anchors)
 			defer l.verifier.SetAnchors(l.config.Anchors)
-			err = l.verifier.Judge(trust.NewChain(append([]*x509.Certificate{leaf.Certificate.X509}, authorities...)))
+			err = l.verifier.Judge(trust.NewChain(append([]*x509.Certificate{leaf.Certificate.X509()}, authorities...)))
 			if (err == nil) != (c.want == nil) {
 				t.Errorf("with the delegate as the anchor: %v", err)
 			}
@@ -113,10 +113,10 @@ func TestRFC9060_S4_OnePathIsEnough(t *testing.T) {
 		t.Fatal(err)
 	}
 	judge := func(cas ...*x509.Certificate) error {
-		return l.verifier.Judge(trust.NewChain(append([]*x509.Certificate{leaf.Certificate.X509}, cas...)))
+		return l.verifier.Judge(trust.NewChain(append([]*x509.Certificate{leaf.Certificate.X509()}, cas...)))
 	}
 	wants(t, judge(crossed.Certificate), oob.CredentialUntrusted, stircert.BeyondIssuer)
-	if err := judge(crossed.Certificate, free.Certificate.X509); err != nil {
+	if err := judge(crossed.Certificate, free.Certificate.X509()); err != nil {
 		t.Error(err)
 	}
 }

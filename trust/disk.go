@@ -65,7 +65,7 @@ func entryText(entry *cached) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "x5u: %s\nfetched: %s\nfresh: %s\n\n", entry.credential.X5U,
 		entry.credential.Fetched.UTC().Format(time.RFC3339), entry.fresh.UTC().Format(time.RFC3339))
-	pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: entry.chain.Leaf.X509.Raw}) // a Buffer does not fail
+	pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: entry.chain.Leaf.Raw}) // a Buffer does not fail
 	for _, cert := range entry.chain.Others {
 		pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
 	}
@@ -125,7 +125,7 @@ func (v *Verifier) readEntry(directory, name string, now time.Time) (*cached, er
 		return nil, err
 	}
 	chain := NewChain(certs)
-	if now.After(chain.Leaf.X509.NotAfter) || fetched.After(now) || fresh.After(fetched.Add(CacheLifetimeMax)) {
+	if now.After(chain.Leaf.NotAfter) || fetched.After(now) || fresh.After(fetched.Add(CacheLifetimeMax)) {
 		return nil, errFile
 	}
 	return newCached(s, chain, fetched, fresh), nil

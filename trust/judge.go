@@ -154,7 +154,7 @@ func (j *judge) build(c *Chain, now time.Time) verdict {
 	for _, cert := range c.Others {
 		intermediates.AddCert(cert)
 	}
-	paths, err := c.Leaf.X509.Verify(x509.VerifyOptions{
+	paths, err := c.Leaf.X509().Verify(x509.VerifyOptions{
 		Roots:         j.anchors.pool,
 		Intermediates: intermediates,
 		CurrentTime:   now,

@@ -139,7 +139,7 @@ func TestCore_S4_4_ChainsStandForThemselvesInAnyOrder(t *testing.T) {
 func TestJudge_UntrustedIsRememberedForAMinute(t *testing.T) {
 	l := newLaboratory(t, nil)
 	id := l.issue(oobtest.IssueConfig{SPC: "1234", NotBefore: l.clock().Add(30 * time.Second)})
-	chain := trust.NewChain([]*x509.Certificate{id.Certificate.X509, l.pki.Intermediate.Certificate})
+	chain := trust.NewChain([]*x509.Certificate{id.Certificate.X509(), l.pki.Intermediate.Certificate})
 	for range 3 {
 		wants(t, l.verifier.Judge(chain), oob.CredentialUntrusted, stircert.NotYetValid)
 	}
@@ -157,7 +157,7 @@ func TestJudge_VerdictsAreBounded(t *testing.T) {
 	var chains []*trust.Chain
 	for range 3 {
 		id := l.issue(oobtest.IssueConfig{SPC: "1234"})
-		chains = append(chains, trust.NewChain([]*x509.Certificate{id.Certificate.X509, l.pki.Intermediate.Certificate}))
+		chains = append(chains, trust.NewChain([]*x509.Certificate{id.Certificate.X509(), l.pki.Intermediate.Certificate}))
 	}
 	for range 2 {
 		for _, chain := range chains {

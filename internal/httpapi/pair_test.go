@@ -182,7 +182,7 @@ func (p *pair) foreign(spc string) *oobtest.Identity {
 	if err != nil {
 		p.Fatal(err)
 	}
-	id.X5U = p.PKI.Serve("/foreign/"+id.Certificate.X509.SerialNumber.String(), id.ChainPEM)
+	id.X5U = p.PKI.Serve("/foreign/"+id.Certificate.X509().SerialNumber.String(), id.ChainPEM)
 	return id
 }
 
