@@ -1,6 +1,10 @@
 package oob
 
-import "time"
+import (
+	"time"
+
+	"github.com/viaduct-oob/viaduct/tn"
+)
 
 // Verstat is what the terminating side is shown (3GPP TS 24.229 §7.2A.20).
 type Verstat string
@@ -55,7 +59,62 @@ type Verdict struct {
 	OrigID     string // its origid; empty unless it passed, and where its signer wrote what no header field may hold
 	SignerSPC  string // SPC in the certificate that signed it; empty unless it passed
 	Passport   string // the PASSporT that decided; empty when there was none
+	Tokens     []TokenVerdict
+	Diversions []Diversion // the way from the first called party to the last; empty unless every step of it was verified
+	Priority   *Priority   // nil when no rph PASSporT was there
+	Rich       *Rich       // nil when nothing of the kind was verified
+	Doubt      string      // why a call that has a good PASSporT is marked all the same, or was decided by policy; for a person
 	Checks     []Check
 	Began      time.Time
 	Took       time.Duration
+}
+
+// TokenVerdict is what was found about one PASSporT of a call, in the order in which they came. Where one is good, the
+// others do not make the call invalid (RFC 8224 §6.2), and each bad one is reported by itself (RFC 9410 §4).
+type TokenVerdict struct {
+	Source     Source
+	PPT        string // as its header says; empty for a base PASSporT, and when it cannot be read
+	Passport   string // as received, without parameters of a header field
+	Verstat    Verstat
+	Ignored    bool   // of a type that is not judged here; no fault of the call (RFC 8224 §6.2, step 1)
+	Code       int    // as in Verdict; 0 when it is good
+	ReasonText string // as in Verdict
+	ReasonDesc string // as in Verdict
+	Case       string // as in Verdict
+}
+
+// Diversion is one retargeting that a div PASSporT has proven (RFC 8946 §4.2).
+type Diversion struct {
+	From      tn.Identity // who was called before
+	To        tn.Identity // who was called instead
+	HI        string      // index in History-Info; empty when absent or not fit for a header field
+	SignerSPC string      // SPC in the certificate that signed it; empty when that has numbers alone
+}
+
+// PriorityVerstat is Verstat for a Resource-Priority header (3GPP TS 24.229 §V, verstatPriority).
+type PriorityVerstat string
+
+// The values.
+const (
+	PriorityPassed       PriorityVerstat = "RPH-Validation-Passed"
+	PriorityFailed       PriorityVerstat = "RPH-Validation-Failed"
+	PriorityNoValidation PriorityVerstat = "No-RPH-Validation"
+)
+
+// Priority is what was found about an rph PASSporT (RFC 8443).
+type Priority struct {
+	Verstat PriorityVerstat
+	Values  []string // r-values that are authorised; empty unless Verstat is PriorityPassed
+	SPH     string   // claim sph (RFC 9027); empty when absent
+}
+
+// Rich is verified rich call data (RFC 9795): what may be shown of the caller beside the number.
+type Rich struct {
+	Name       string   // rcd nam
+	Alternate  string   // rcd apn: a number or URI to show instead
+	Icon       string   // rcd icn: URI whose content had the digest that was signed
+	Card       string   // the jCard, of jcd or of jcl, as JSON
+	Reason     string   // crn: why the call is made
+	ThirdParty string   // iss: who vouches, where it is not the provider of the caller
+	Unverified []string // what was signed for and is not shown, each with the reason
 }
