@@ -39,12 +39,13 @@ const (
 // Check is one step on the way to a verdict, so that a person can be shown why.
 type Check struct {
 	Name    string // what was checked: "freshness", "signature", …
-	Case    string // row of the error table, E1 to E19, where it failed; see package stivs
-	Section string // where the rule stands
+	Of      string // of which PASSporT, such as "in-band 2/3"; empty for what concerns the call itself
+	Case    string // row of the error table where it failed; see package stivs
+	Section string // where the rule stands; empty where it is a limit of ours
 	Outcome CheckOutcome
 	Detail  string // what was compared, for the operator; may hold numbers and is never logged above debug
 	At      time.Time
-	Took    time.Duration
+	Took    time.Duration // 0 for what neither waits nor verifies a signature
 }
 
 // Verdict is what a verification service found out about one call.

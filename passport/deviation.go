@@ -60,6 +60,19 @@ var deviationSections = map[string]string{
 	"origid-uuid":   "RFC 8588 §5",
 	"div-unchanged": "RFC 8946 §3",
 	"opt-in-div":    "RFC 8946 §3",
+
+	// rare claims; codes that are a problem's name are what the strict reader says
+	"opt-form":        "RFC 8946 §6",
+	"opt-elsewhere":   "RFC 8946 §6",
+	"rph-form":        "RFC 8443 §3",
+	"sph-form":        "RFC 9027 §4",
+	"mky-form":        "RFC 8225 §5.2.2",
+	"mky-order":       "RFC 8225 §5.2.2",
+	"msgi-form":       "RFC 9475 §3.2",
+	"msgi-elsewhere":  "RFC 9475 §3.2",
+	"rcd-form":        "RFC 9795 §5.1",
+	"rcdi-form":       "RFC 9795 §6",
+	"digest-mismatch": "RFC 9795 §6.1",
 }
 
 // note adds a deviation once for each place: a list of forty wrong numbers is one thing to say.

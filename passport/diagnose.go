@@ -173,7 +173,7 @@ func (d *Diagnosis) payload(ppt Type) {
 		rules = claimRules[Base]
 	}
 	for _, name := range rules.must {
-		if _, present := p[name]; !present {
+		if _, present := p[name]; !present && !(name == "rcd" && p["crn"] != nil) {
 			d.note("claim-missing", name, "every PASSporT of this type has it")
 		}
 	}
@@ -182,8 +182,9 @@ func (d *Diagnosis) payload(ppt Type) {
 			d.claim(name, value)
 		}
 	}
-	if ppt == Div {
-		d.div(p)
+	d.rare(ppt, p)
+	if ppt == Div || ppt == DivO {
+		d.div(ppt, p)
 	}
 }
 
@@ -306,9 +307,9 @@ func (d *Diagnosis) uri(where string, value any) {
 	}
 }
 
-// div looks at what the div type alone asks for.
-func (d *Diagnosis) div(p map[string]any) {
-	if _, present := p["opt"]; present {
+// div looks at what the types div and div-o ask for.
+func (d *Diagnosis) div(ppt Type, p map[string]any) {
+	if _, present := p["opt"]; present && ppt == Div {
 		d.note("opt-in-div", "opt", "belongs to div-o, not to div")
 	}
 	div, _ := p["div"].(map[string]any)

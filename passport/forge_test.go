@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +39,14 @@ const (
 	basePayload   = `{"dest":{"tn":["12155550131"]},"iat":1443208345,"orig":{"tn":"12155550121"}}`
 	divPayload    = `{"dest":{"tn":["12155550131"]},"div":{"tn":"12155550132"},"iat":1443208345,"orig":{"tn":"12155550121"}}`
 )
+
+// headerOf is the canonical header of a type.
+func headerOf(ppt passport.Type) string {
+	if ppt == passport.Base {
+		return baseHeader
+	}
+	return strings.Replace(shakenHeader, "shaken", string(ppt), 1)
+}
 
 // forge signs any header and payload, also such as Sign would refuse: a wrong token has a good signature here, so that
 // nothing but the fault in question can make it fail.
@@ -91,6 +100,13 @@ func shakenClaims(t testing.TB) passport.Claims {
 		Attest: passport.AttestFull,
 		OrigID: testOrigID,
 	}
+}
+
+// baseClaims are the claims of basePayload.
+func baseClaims(t testing.TB) passport.Claims {
+	c := shakenClaims(t)
+	c.Attest, c.OrigID = "", ""
+	return c
 }
 
 // slug is the problem's name, "ok" for no error, and a failure for an error that is not a problem of this package.

@@ -129,13 +129,19 @@ func signingIsStricter(token *passport.Token, p passport.Problem) bool {
 		return token.Header.PPT == passport.Shaken
 	case passport.HeaderForm: // RFC 3986 §2: a URI is ASCII
 		return !ascii(token.Header.X5U)
-	case passport.Unsignable: // names of claims are ASCII
-		return slices.ContainsFunc(token.Claims.Extra, func(m passport.Member) bool { return !ascii(m.Name) })
+	case passport.Unsignable: // names of claims are ASCII; opt and msgi stand in one type alone
+		return slices.ContainsFunc(token.Claims.Extra, func(m passport.Member) bool {
+			return !ascii(m.Name) || m.Name == "opt" || m.Name == "msgi"
+		})
+	case passport.DivUnchanged: // RFC 8946 §3
+		return token.Claims.Names(token.Claims.Div)
+	case passport.RCDForm, passport.RCDIForm, passport.DigestMismatch: // what may not be shown may not be signed
+		return token.Claims.Rich != nil && passport.ProblemOf(token.Claims.Rich.CheckInline()) == p
 	}
 	return false
 }
 
-// inOrder is the claims with dest in the order in which Sign writes it, and Extra as values by name.
+// inOrder is the claims with dest and mky in the order in which Sign writes them, and Extra and jcd as values by name.
 func inOrder(c passport.Claims) (passport.Claims, map[string]any) {
 	key := func(id tn.Identity) string {
 		if id.IsURI() {
@@ -146,7 +152,11 @@ func inOrder(c passport.Claims) (passport.Claims, map[string]any) {
 	c.Dest = slices.Clone(c.Dest)
 	slices.SortFunc(c.Dest, func(a, b tn.Identity) int { return cmp.Compare(key(a), key(b)) })
 	further := map[string]any{}
-	for _, member := range c.Extra {
+	values := c.Extra
+	if c.Rich != nil && c.Rich.JCD != "" {
+		values = append(slices.Clone(values), passport.Member{Name: "jcd in rcd", Value: c.Rich.JCD})
+	}
+	for _, member := range values {
 		decoder := json.NewDecoder(strings.NewReader(member.Value))
 		decoder.UseNumber()
 		var value any
@@ -155,5 +165,11 @@ func inOrder(c passport.Claims) (passport.Claims, map[string]any) {
 		}
 	}
 	c.Extra = nil
+	c.MKY = slices.Clone(c.MKY)
+	slices.SortFunc(c.MKY, func(a, b passport.KeyDigest) int { return cmp.Compare(a.Alg+a.Dig, b.Alg+b.Dig) })
+	if c.Rich != nil && c.Rich.JCD != "" {
+		rich := *c.Rich
+		rich.JCD, c.Rich = "", &rich
+	}
 	return c, further
 }

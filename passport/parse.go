@@ -2,6 +2,7 @@ package passport
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,11 +126,18 @@ var claimRules = map[Type]struct {
 	Base:   {must: []string{"iat", "orig", "dest"}},
 	Shaken: {must: []string{"iat", "orig", "dest", "attest", "origid"}},
 	Div:    {must: []string{"iat", "orig", "dest", "div"}, mustNot: map[string]Problem{"opt": OptInDiv}},
+	DivO:   {must: []string{"iat", "orig", "dest", "div", "opt"}},
+	RPH:    {must: []string{"iat", "orig", "dest", "rph"}},
+	RCD:    {must: []string{"iat", "orig", "dest", "rcd"}},
+	Msg:    {must: []string{"iat", "orig", "dest"}},
+	RSP:    {must: []string{"iat", "orig", "dest"}}, // draft-ietf-stir-rfc4916-update-07 §9: those of a base PASSporT
 }
 
 // Claims reads and judges the payload by the type that the header names. A claim that another type defines is judged
-// too where it is present. Problems: PayloadForm, ClaimMissing, IATForm, OrigForm, DestForm, NumberForm,
-// AttestInvalid, OrigIDForm, DivForm, OptInDiv, PPTUnsupported.
+// too where it is present, but for opt and msgi, which mean nothing elsewhere, and for rich call data, of which
+// [RichCallData.CheckInline] tells. Digests are not compared: see there and [CheckMessage]. Problems: PayloadForm, ClaimMissing, IATForm, OrigForm, DestForm,
+// NumberForm, AttestInvalid, OrigIDForm, DivForm, OptInDiv, OptForm, RPHForm, SPHForm, MKYForm, RCDForm, RCDIForm,
+// MSGIForm, PPTUnsupported.
 func (e *Envelope) Claims() (Claims, error) { return e.claimsOf(e.Header.PPT) }
 
 // CommonClaims reads the payload of a PASSporT of whatever type as that of a base PASSporT: the claims that all types
@@ -146,7 +154,7 @@ func (e *Envelope) claimsOf(ppt Type) (Claims, error) {
 		if p, refused := rules.mustNot[name]; refused {
 			return problem(p, name)
 		}
-		return c.read(name, value)
+		return c.read(ppt, name, value)
 	})
 	if err != nil {
 		return Claims{}, orForm(err, PayloadForm)
@@ -154,6 +162,14 @@ func (e *Envelope) claimsOf(ppt Type) (Claims, error) {
 	for _, name := range rules.must {
 		if !c.has(name) {
 			return Claims{}, problem(ClaimMissing, name)
+		}
+	}
+	if c.SPH != "" && !slices.ContainsFunc(c.RPH, isEmergency) {
+		return Claims{}, problem(SPHForm, "rph")
+	}
+	if ppt == RCD {
+		if err := c.Rich.form(); err != nil {
+			return Claims{}, err
 		}
 	}
 	return c, nil
@@ -174,11 +190,17 @@ func (c *Claims) has(name string) bool {
 		return c.OrigID != ""
 	case "div":
 		return !c.Div.IsZero()
+	case "opt":
+		return c.Opt != ""
+	case "rph":
+		return len(c.RPH) > 0
+	case "rcd":
+		return c.Rich != nil && (c.Rich.HasRCD || c.Rich.CRN != "" || c.Rich.fault != nil) // RFC 9795 §8: rcd or crn, or both
 	}
 	return false
 }
 
-func (c *Claims) read(name string, value jws.Value) error {
+func (c *Claims) read(ppt Type, name string, value jws.Value) error {
 	var err error
 	switch name {
 	case "iat":
@@ -203,6 +225,31 @@ func (c *Claims) read(name string, value jws.Value) error {
 		if c.OrigID = text; !ok || text == "" {
 			return problem(OrigIDForm, "")
 		}
+	default:
+		return c.readRare(ppt, name, value)
+	}
+	return err
+}
+
+// readRare reads the claims that most tokens do not have.
+func (c *Claims) readRare(ppt Type, name string, value jws.Value) error {
+	var err error
+	switch {
+	case name == "opt" && ppt == DivO:
+		c.Opt, err = readOpt(value)
+	case name == "rph":
+		c.RPH, err = readRPH(value)
+	case name == "sph":
+		c.SPH, err = readSPH(value)
+	case name == "mky":
+		c.MKY, err = readMKY(value)
+	case name == "msgi" && ppt == Msg:
+		c.MSGI, err = readMSGI(value)
+	case name == "rcd", name == "rcdi", name == "crn", name == "iss":
+		if c.Rich == nil {
+			c.Rich = new(RichCallData)
+		}
+		c.Rich.read(name, value)
 	default:
 		c.Extra = append(c.Extra, Member{Name: name, Value: string(value)})
 	}

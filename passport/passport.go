@@ -1,8 +1,9 @@
 // Package passport reads, judges, signs and verifies PASSporTs (RFC 8225): the tokens in which a telephone provider
 // signs who calls whom.
 //
-// Knows: the compact serialisation, strict JSON, canonical JSON, ES256; the types base (no ppt), shaken (RFC 8588)
-// and div (RFC 8946). Never hears of: networks, files, clocks, certificates, SIP.
+// Knows: the compact serialisation, strict JSON, canonical JSON, ES256; the types base (no ppt), shaken (RFC 8588), div and
+// div-o (RFC 8946), rph (RFC 8443), rcd (RFC 9795), msg (RFC 9475) and rsp. Never hears of: networks, files, clocks,
+// certificates, SIP.
 //
 // Reading goes in steps, so that a verification service can give the answer that each fault deserves:
 //
@@ -19,7 +20,7 @@
 // # Limits
 //
 // A token has at most [TokenBytesMax] bytes, its JSON nests at most [depthMax] deep, it names at most [DestMax]
-// destinations.
+// destinations. A jCard has at most [jCardBytesMax] bytes and [jCardLinksMax] URIs.
 package passport
 
 import (
@@ -45,7 +46,12 @@ type Type string
 const (
 	Base   Type = ""
 	Shaken Type = "shaken" // RFC 8588
-	Div    Type = "div"    // RFC 8946
+	Div    Type = "div"    // RFC 8946 §3
+	DivO   Type = "div-o"  // RFC 8946 §5
+	RPH    Type = "rph"    // RFC 8443
+	RCD    Type = "rcd"    // RFC 9795
+	Msg    Type = "msg"    // RFC 9475
+	RSP    Type = "rsp"    // draft-ietf-stir-rfc4916-update-07 §9
 )
 
 // Attestation is the value of the claim attest (RFC 8588 §4).
@@ -79,6 +85,12 @@ type Claims struct {
 	OrigID string        // shaken: RFC 8588 §5
 	Div    tn.Identity   // div: the destination before the retargeting (RFC 8946 §3)
 	DivHI  string        // div: its place in History-Info (RFC 8946 §8); empty when absent
+	Opt    string        // div-o: the PASSporT before the retargeting, in full form (RFC 8946 §6)
+	RPH    []string      // rph: what Resource-Priority may say, such as esnet.1, ets.0, wps.2 (RFC 8443 §3); at most 16
+	SPH    string        // rph: psap-callback, beside an esnet value only (RFC 9027 §4)
+	MKY    []KeyDigest   // media keys (RFC 8225 §5.2.2); as received, or in any order for signing; at most 16
+	MSGI   string        // msg: digest of the message (RFC 9475 §3.2); in other types it is ignored and stands in Extra
+	Rich   *RichCallData // rich call data, in any type (RFC 9795); nil where none of rcd, rcdi, crn and iss is there
 	Extra  []Member      // other claims, in the order received
 }
 

@@ -32,6 +32,15 @@ const (
 	OrigIDForm               // origid is not a string, or, for signing, not a UUID
 	DivForm                  // div is not an object with exactly one tn or uri, or its hi is not a string
 	OptInDiv                 // opt belongs to div-o (RFC 8946 §3)
+	DivUnchanged             // when signing: div is one of the new destinations, so the call was not retargeted
+	OptForm                  // opt is no PASSporT in full form, nests too deep, or, when signing, stands outside div-o
+	RPHForm                  // rph is not an object with an auth array of values such as ets.0
+	SPHForm                  // sph is not psap-callback, or stands without an esnet value in rph
+	MKYForm                  // mky is not an array of alg and dig, dig in hexadecimal without colons
+	RCDForm                  // rcd has no nam, or has both jcd and jcl; it, crn or iss is malformed; a jCard is none
+	RCDIForm                 // rcdi is malformed, stands without rcd, lacks the digest of a URI, or has one of nothing
+	MSGIForm                 // msgi is no digest, or, when signing, stands outside msg
+	DigestMismatch           // content has another digest than rcdi or msgi says
 	SignatureForm            // signature is not 64 bytes; DER, for instance
 	SignatureInvalid         // the signature does not verify
 	Unsignable               // claims that do not make a PASSporT of their type
@@ -61,6 +70,15 @@ var problemRows = [problemEnd][3]string{
 	OrigIDForm:       {"origid-form", "origid is not a string", "RFC 8588 §5"},
 	DivForm:          {"div-form", "div is not an object with exactly one tn or uri", "RFC 8946 §3"},
 	OptInDiv:         {"opt-in-div", "opt must not stand in a div PASSporT", "RFC 8946 §3"},
+	DivUnchanged:     {"div-unchanged", "div is one of the new destinations", "RFC 8946 §3"},
+	OptForm:          {"opt-form", "opt is not a PASSporT in full form", "RFC 8946 §6"},
+	RPHForm:          {"rph-form", "rph is not an object with an auth array of resource priorities", "RFC 8443 §3"},
+	SPHForm:          {"sph-form", "sph is not psap-callback beside an esnet value", "RFC 9027 §4"},
+	MKYForm:          {"mky-form", "mky is not an array of media key digests", "RFC 8225 §5.2.2"},
+	RCDForm:          {"rcd-form", "the rich call data is not of the expected form", "RFC 9795 §5.1"},
+	RCDIForm:         {"rcdi-form", "rcdi does not have the digests that the rich call data needs", "RFC 9795 §6"},
+	MSGIForm:         {"msgi-form", "msgi is not a digest of a message", "RFC 9475 §3.2"},
+	DigestMismatch:   {"digest-mismatch", "the content is not what was signed", "RFC 9795 §6.1"},
 	SignatureForm:    {"signature-form", "the signature is not the 64 bytes of ES256", "RFC 7518 §3.4"},
 	SignatureInvalid: {"signature-invalid", "the signature does not verify", "RFC 8224 §6.2"},
 	Unsignable:       {"unsignable", "the claims do not make a PASSporT of this type", "RFC 8225 §5"},

@@ -91,7 +91,7 @@ func TestRFC8225_S9_FurtherClaimsAreSignedCanonically(t *testing.T) {
 
 func TestRFC8225_S8_FurtherClaimsSurviveSigningAgain(t *testing.T) {
 	claims := shakenClaims(t)
-	claims.Extra = []passport.Member{{Name: "crn", Value: `"x"`}, {Name: "rcd", Value: `{"nam":"Alice"}`}}
+	claims.Extra = []passport.Member{{Name: "exp", Value: `1`}, {Name: "note", Value: `{"nam":"Alice"}`}}
 	compact, err := passport.Sign(testKey(t), passport.Shaken, testX5U, claims)
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func TestSignRefusesWhatParseWould(t *testing.T) {
 	}{
 		{"nothing wrong", passport.Shaken, func(*passport.Claims) {}, 0},
 		{"nothing wrong, base", passport.Base, func(c *passport.Claims) { c.Attest, c.OrigID = "", "" }, 0},
-		{"unknown type", "rph", func(*passport.Claims) {}, passport.PPTUnsupported},
+		{"unknown type", "msec", func(*passport.Claims) {}, passport.PPTUnsupported},
 		{"no iat", passport.Shaken, func(c *passport.Claims) { c.IAT = time.Time{} }, passport.IATForm},
 		{"iat before 1970", passport.Shaken, func(c *passport.Claims) { c.IAT = time.Unix(-1, 0) }, passport.IATForm},
 		{"iat after 9999", passport.Shaken, func(c *passport.Claims) { c.IAT = time.Unix(253402300800, 0) }, passport.IATForm},

@@ -1,61 +1,102 @@
 // Package stias is the authentication service: it decides how far a provider vouches for a call, signs the PASSporT
-// that says so, and publishes it for the far side of a TDM trunk.
+// that says so, signs on when a call is retargeted, and publishes for the far side of a TDM trunk.
 //
-// Knows: attestation (RFC 8588 §4), the provider's numbers and customers, its signing credential, the shaken
-// PASSporT, the Identity header field. Never hears of: HTTP, SIP messages, how a CPS is reached.
+// Knows: attestation (RFC 8588 §4) and the table that it follows, the provider's numbers, customers and trunks, its
+// signing credential and the change to the next one, the PASSporTs shaken, div and div-o, the Identity header field.
+// Never hears of: HTTP, SIP messages, files, how a CPS is reached, where a key is kept.
+//
+// Read sign.go first, then policy.go, change.go and divert.go.
 //
 // # Failures
 //
-// [New] refuses a credential that could only make worthless signatures. [Service.Sign] refuses a call that no PASSporT
-// can name (its error holds a passport.Problem) and a certificate that is not valid now (a stircert.Problem). A call
-// goes on without a signature then, and no less when a CPS could not be reached: see [Placed].
+// [New] and [Service.SetCredential] refuse a credential that could only make worthless signatures. [Service.Sign] and
+// [Service.Divert] sign nothing when there is a [Refusal], when the certificate is not valid now (a stircert.Problem),
+// and for a call that no PASSporT can name (a passport.Problem). A call goes on without a signature then, and no less
+// when a CPS could not be reached: see [Placed]. No error and no printed value holds a key.
+//
+// # Limits
+//
+// Of one call, HeadersMax of package identity PASSporTs are looked at; DivDepthMax of package passport says how many retargetings go into each other.
 package stias
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
+	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"io"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/viaduct-oob/viaduct/identity"
 	"github.com/viaduct-oob/viaduct/internal/uuid"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/stircert"
+	"github.com/viaduct-oob/viaduct/trust"
 )
 
-// Config says who signs and for whom.
+// Config says who signs and for whom. However it is printed or encoded, no secret of it is.
 type Config struct {
-	SPC         string                // the provider; must be one of those in Certificate
-	Key         crypto.Signer         // on P-256
-	X5U         string                // https URL where others find Certificate
-	Certificate *stircert.Certificate // of Key; nil when it is not at hand, and then nothing about it is checked
-	Policy      Policy
-	Publisher   oob.Publisher    // nil to sign only
-	Now         func() time.Time // default time.Now
-	NewID       func() string    // origid of calls that bring none; default a random UUID
+	SPC        string     // the provider; must be one of those in the certificate
+	Credential Credential // signs from the start, as soon as it is valid
+	Policy     Policy
+	Publisher  oob.Publisher    // nil to sign only
+	Now        func() time.Time // default time.Now
+	NewID      func() string    // origid of calls that bring none; default a random UUID
+
+	// For the change of credentials; see [Service.SetCredential]. Each may be nil.
+	Load   func(context.Context) (Credential, error)                            // reads the credential anew, from its files for instance
+	Served func(ctx context.Context, x5u string) (*stircert.Certificate, error) // what x5u serves now, past all caches
+	Judge  func(*trust.Chain) error                                             // whether the provider's own certificate is believed and not revoked
+	Margin time.Duration                                                        // default ClockMargin
+
+	// OrigIDSecret makes the origids of rows that derive them; at least OrigIDSecretMin random bytes. Who knows it can
+	// tell which customers and trunks they stand for.
+	OrigIDSecret []byte
+
+	// FreshDiversions lets a div PASSporT carry the time of the retargeting. It carries the iat of the one that came, as
+	// long as that is fresh, when false (RFC 8946 §3).
+	FreshDiversions bool
+}
+
+// OrigIDSecretMin is the least length of Config.OrigIDSecret, in bytes.
+const OrigIDSecretMin = 16
+
+// Format keeps every secret out of every print, whatever the verb.
+func (cfg Config) Format(f fmt.State, _ rune) { io.WriteString(f, cfg.text()) } // fmt keeps no errors of its writers
+
+// MarshalText keeps every secret out of every encoding, that of log records among them.
+func (cfg Config) MarshalText() ([]byte, error) { return []byte(cfg.text()), nil }
+
+func (cfg Config) text() string {
+	return "authentication service of " + cfg.SPC + ", " + cfg.Credential.text()
 }
 
 // Service signs calls. It is safe for concurrent use.
 type Service struct {
-	key         crypto.Signer
-	x5u         string
-	certificate *stircert.Certificate
-	policy      policy
-	publisher   oob.Publisher
-	now         func() time.Time
-	newID       func() string
+	cfg    Config // without Credential
+	policy policy
+
+	credentials atomic.Pointer[credentials] // what signatures are made with, read without a lock
+	changing    sync.Mutex                  // held by who stores credentials; may be held for as long as the network takes
 }
 
-// New makes a service. It refuses a key that is not on P-256 or not that of the certificate, a certificate with which
-// no PASSporT may be signed or that is another provider's, and an x5u that is no https URL or cannot stand in an
-// Identity header field. An expired certificate is refused only when signing.
+// Format prints no more than Config does.
+func (s *Service) Format(f fmt.State, verb rune) { s.cfg.Format(f, verb) }
+
+// New makes a service. It refuses a credential whose key is not on P-256 or not that of the certificate, whose
+// certificate is another provider's or one with which no PASSporT may be signed, and whose x5u is no https URL or cannot
+// stand in an Identity header field. One that is expired or not believed is refused only when signing, so that a service
+// can start and get another. It refuses a policy with a row that cannot be meant.
 func New(cfg Config) (*Service, error) {
-	if err := cfg.checkCredential(); err != nil {
+	if err := cfg.Credential.check(cfg.SPC); err != nil {
 		return nil, fmt.Errorf("signing credential: %w", err)
+	}
+	compiled, err := cfg.Policy.compile()
+	if err != nil {
+		return nil, err
+	}
+	if compiled.derives() && len(cfg.OrigIDSecret) < OrigIDSecretMin {
+		return nil, errors.New("policy: a row derives its origids, and there is no secret to derive them with")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -63,35 +104,11 @@ func New(cfg Config) (*Service, error) {
 	if cfg.NewID == nil {
 		cfg.NewID = uuid.New
 	}
-	return &Service{
-		key: cfg.Key, x5u: cfg.X5U, certificate: cfg.Certificate, policy: cfg.Policy.compile(),
-		publisher: cfg.Publisher, now: cfg.Now, newID: cfg.NewID,
-	}, nil
-}
-
-func (cfg Config) checkCredential() error {
-	if cfg.Key == nil {
-		return errors.New("no key")
+	if cfg.Margin <= 0 {
+		cfg.Margin = ClockMargin
 	}
-	key, ok := cfg.Key.Public().(*ecdsa.PublicKey)
-	if !ok || key.Curve != elliptic.P256() {
-		return errors.New("the key is not on curve P-256")
-	}
-	field := identity.Header{Token: "a.b.c", Info: cfg.X5U}
-	if _, err := field.MarshalText(); err != nil || !strings.HasPrefix(cfg.X5U, "https://") {
-		return errors.New("the x5u is not an https URL that can stand in an Identity header field")
-	}
-	if cfg.Certificate == nil {
-		return nil
-	}
-	if err := cfg.Certificate.CheckEndEntity(); err != nil {
-		return err
-	}
-	if !cfg.Certificate.Key.Equal(key) {
-		return errors.New("the key is not that of the certificate")
-	}
-	if !slices.Contains(cfg.Certificate.TNAuthList.SPCs, cfg.SPC) {
-		return errors.New("the certificate is not that of the provider with this SPC")
-	}
-	return nil
+	s := &Service{cfg: cfg, policy: compiled}
+	s.credentials.Store(&credentials{current: newSigning(cfg.Credential)})
+	s.judgeCurrent()
+	return s, nil
 }

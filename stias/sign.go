@@ -2,8 +2,11 @@ package stias
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/identity"
@@ -17,43 +20,137 @@ type Call struct {
 	Orig     tn.Identity
 	Dest     []tn.Identity // at least one
 	Customer string        // who made the call, as the switch has authenticated it; empty when it does not know
+	Trunk    string        // where the call came in; empty when that does not matter
 	Gateway  bool          // the call came in from another network
-	OrigID   string        // UUID that stands for its origin (RFC 8588 §5); empty for a new one
+	OrigID   string        // UUID that stands for its origin (RFC 8588 §5); empty for that of the policy
+
+	// Attest is what the caller's side asks for; empty for what the policy gives. Less than that is granted.
+	Attest passport.Attestation
+
+	// Date is when the request was made, as its Date header field says; zero for now.
+	Date time.Time
+
+	// Vouched says that the call came with a PASSporT of a delegate certificate for Orig, and that the verification
+	// service believes it (ATIS-1000092).
+	Vouched bool
+
+	// Carried are the Identity header values, or bare PASSporTs, that came with the call and that the verification
+	// service believes.
+	Carried []string
 }
 
 // Signed is a signed call.
 type Signed struct {
 	Passport string // compact form
-	Attest   passport.Attestation
-	Reason   string // why Attest, for a person; without numbers
-	OrigID   string
+	Decision        // zero for a diversion
+	OrigID   string // empty for a diversion
 	IAT      time.Time
-	Identity identity.Header // the header field that carries Passport
+	Identity identity.Header // the header field that carries Passport; zero for a div-o, which no SIP message carries
 }
 
-// Sign makes the shaken PASSporT of a call (RFC 8588).
+// Fresh is how far the Date of a request, or the iat of a PASSporT, may be from now (RFC 8224 §6.1).
+var Fresh = oob.Freshness{Past: time.Minute, Future: time.Minute}
+
+// Sign makes the shaken PASSporT of a call (RFC 8588). Refusals: LeftUnsigned, AlreadySigned, NotEntitled, StaleDate,
+// Untrusted.
 func (s *Service) Sign(call Call) (Signed, error) {
-	now := s.now()
-	if s.certificate != nil {
-		// RFC 8224 §6.1: the date of what is signed lies inside the validity of the credential.
-		if err := s.certificate.CheckTime(now); err != nil {
+	rule, decision := s.decide(call)
+	if decision.Attest == Unsigned {
+		return Signed{}, LeftUnsigned
+	}
+	if call.Attest != "" {
+		if !call.Attest.Valid() {
+			return Signed{}, fmt.Errorf("attestation asked for: %w", passport.AttestInvalid)
+		}
+		if call.Attest < decision.Attest {
+			return Signed{}, NotEntitled
+		}
+		if call.Attest > decision.Attest {
+			decision.Attest, decision.Reason = call.Attest, reasonModest
+		}
+	}
+	now := s.cfg.Now()
+	date := call.Date
+	if date.IsZero() {
+		date = now
+	}
+	if Fresh.Check(date, now) != nil {
+		return Signed{}, StaleDate
+	}
+	if !rule.resign && fitsAny(call, now) {
+		return Signed{}, AlreadySigned
+	}
+	signed := Signed{Decision: decision, OrigID: s.origID(call, rule), IAT: date.Truncate(time.Second).UTC()}
+	return s.sign(signed, now, passport.Shaken, passport.Claims{
+		IAT: signed.IAT, Orig: call.Orig, Dest: call.Dest, Attest: signed.Attest, OrigID: signed.OrigID,
+	})
+}
+
+// sign adds the PASSporT to what is known of it.
+func (s *Service) sign(signed Signed, now time.Time, ppt passport.Type, claims passport.Claims) (Signed, error) {
+	with := s.credentials.Load().current
+	for _, at := range [...]time.Time{now, claims.IAT} {
+		if err := with.checkAt(at); err != nil {
 			return Signed{}, fmt.Errorf("signing credential: %w", err)
 		}
 	}
-	signed := Signed{OrigID: call.OrigID, IAT: now.Truncate(time.Second).UTC()}
-	signed.Attest, signed.Reason = s.Attest(call)
-	if signed.OrigID == "" {
-		signed.OrigID = s.newID()
-	}
-	compact, err := passport.Sign(s.key, passport.Shaken, s.x5u, passport.Claims{
-		IAT: signed.IAT, Orig: call.Orig, Dest: call.Dest, Attest: signed.Attest, OrigID: signed.OrigID,
-	})
+	compact, err := passport.Sign(with.Key, ppt, with.X5U, claims)
 	if err != nil {
 		return Signed{}, fmt.Errorf("signing: %w", err)
 	}
 	signed.Passport = compact
-	signed.Identity = identity.Header{Token: compact, Info: s.x5u, Alg: "ES256", PPT: string(passport.Shaken)}
+	signed.Identity = identity.Header{Token: compact, Info: with.X5U, Alg: "ES256", PPT: string(ppt)}
 	return signed, nil
+}
+
+// fitsAny reports whether the call carries a fresh shaken PASSporT for just these numbers.
+func fitsAny(call Call, now time.Time) bool {
+	for _, token := range carried(call.Carried) {
+		t, err := passport.Parse(token)
+		if err == nil && t.Header.PPT == passport.Shaken && t.Claims.Orig == call.Orig && Fresh.Check(t.Claims.IAT, now) == nil &&
+			!slices.ContainsFunc(call.Dest, func(dest tn.Identity) bool { return !t.Claims.Names(dest) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// carried gives the tokens of Identity header values, without those that are none.
+func carried(values []string) []string {
+	var tokens []string
+	for _, value := range values[:min(len(values), identity.HeadersMax)] {
+		if header, err := identity.Parse(value); err == nil && !header.IsCompact() {
+			tokens = append(tokens, header.Token)
+		}
+	}
+	return tokens
+}
+
+// origID stands for the origin of a call: what the call brings, else as its row says.
+func (s *Service) origID(call Call, r *rule) string {
+	switch {
+	case call.OrigID != "":
+		return call.OrigID
+	case r.origID == DerivedOrigID:
+		return derive(s.cfg.OrigIDSecret, call)
+	case r.origID != "":
+		return r.origID
+	}
+	return s.cfg.NewID()
+}
+
+// derive gives a UUID of version 8 (RFC 9562 §5.8) that is the same for all calls of a customer on a trunk.
+func derive(secret []byte, call Call) string {
+	mac := hmac.New(sha256.New, secret)
+	fmt.Fprintf(mac, "%q %q", call.Trunk, call.Customer)
+	id := mac.Sum(nil)[:16]
+	id[6] = id[6]&0x0f | 8<<4
+	id[8] = id[8]&0x3f | 0b10<<6
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+}
+
+func (p *policy) derives() bool {
+	return slices.ContainsFunc(p.rules, func(r rule) bool { return r.origID == DerivedOrigID })
 }
 
 // ErrNoPublisher is the PublishErr of a service that only signs.
@@ -75,8 +172,8 @@ func (s *Service) Place(ctx context.Context, call Call, key oob.Key, expires tim
 		return Placed{}, err
 	}
 	placed := Placed{Signed: signed, PublishErr: ErrNoPublisher}
-	if s.publisher != nil {
-		placed.PublishErr = s.publisher.Publish(ctx, oob.Publication{
+	if s.cfg.Publisher != nil {
+		placed.PublishErr = s.cfg.Publisher.Publish(ctx, oob.Publication{
 			Key: key, Passports: []string{signed.Passport}, Expires: expires,
 		})
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/viaduct-oob/viaduct/stias"
 	"github.com/viaduct-oob/viaduct/stircert"
 	"github.com/viaduct-oob/viaduct/tn"
+	"github.com/viaduct-oob/viaduct/trust"
 )
 
 const origid = "123e4567-e89b-12d3-a456-426655440000"
@@ -63,11 +64,21 @@ func credential(t testing.TB, cfg oobtest.IssueConfig) *oobtest.Identity {
 	return id
 }
 
+// credentialOf is what the service signs with.
+func credentialOf(t testing.TB, id *oobtest.Identity) stias.Credential {
+	t.Helper()
+	certs, err := stircert.ParseChainPEM(id.ChainPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stias.Credential{Key: id.Key, X5U: id.X5U, Chain: trust.NewChain(certs)}
+}
+
 // config is that of provider 1234, which owns some numbers and has one other customer.
 func config(t testing.TB, id *oobtest.Identity) stias.Config {
 	t.Helper()
 	return stias.Config{
-		SPC: "1234", Key: id.Key, X5U: id.X5U, Certificate: id.Certificate,
+		SPC: "1234", Credential: credentialOf(t, id),
 		Policy: stias.Policy{Own: ranges(t, "12155550100-12155550199", "911"), Customers: []string{"enterprise", ""}},
 		Now:    func() time.Time { return now },
 	}
@@ -91,28 +102,30 @@ func TestNew_RefusesACredentialThatCannotSign(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		edit func(*stias.Config)
-		ok   bool
+		want error
 	}{
-		{"good", func(*stias.Config) {}, true},
-		{"no certificate at hand", func(c *stias.Config) { c.Certificate = nil }, true},
-		{"no key", func(c *stias.Config) { c.Key = nil }, false},
-		{"P-384 key", func(c *stias.Config) { c.Key, c.Certificate = p384, nil }, false},
-		{"key of another certificate", func(c *stias.Config) { c.Key = credential(t, oobtest.IssueConfig{SPC: "1234"}).Key }, false},
-		{"SPC of another provider", func(c *stias.Config) { c.SPC = "567B" }, false},
-		{"no SPC", func(c *stias.Config) { c.SPC = "" }, false},
+		{"good", func(*stias.Config) {}, nil},
+		{"no certificate at hand", func(c *stias.Config) { c.Credential.Chain = nil }, nil},
+		{"no key", func(c *stias.Config) { c.Credential.Key = nil }, stias.KeyUnfit},
+		{"P-384 key", func(c *stias.Config) { c.Credential.Key, c.Credential.Chain = p384, nil }, stias.KeyUnfit},
+		{"key of another certificate", func(c *stias.Config) {
+			c.Credential.Key = credential(t, oobtest.IssueConfig{SPC: "1234"}).Key
+		}, stias.KeyMismatch},
+		{"SPC of another provider", func(c *stias.Config) { c.SPC = "567B" }, stias.OtherProvider},
+		{"no SPC", func(c *stias.Config) { c.SPC = "" }, stias.OtherProvider},
 		{"certificate without TNAuthList", func(c *stias.Config) {
-			c.Certificate = credential(t, oobtest.IssueConfig{SPC: "1234", Key: good.Key, WithoutTNAuthList: true}).Certificate
-		}, false},
-		{"no x5u", func(c *stias.Config) { c.X5U = "" }, false},
-		{"x5u http", func(c *stias.Config) { c.X5U = "http://example.com/a.pem" }, false},
-		{"x5u that breaks out of its brackets", func(c *stias.Config) { c.X5U = "https://example.com/a.pem>;alg=none" }, false},
-		{"x5u with a line break", func(c *stias.Config) { c.X5U = "https://example.com/a\r\nVia: b" }, false},
+			c.Credential = credentialOf(t, credential(t, oobtest.IssueConfig{SPC: "1234", Key: good.Key, WithoutTNAuthList: true}))
+		}, stircert.NoTNAuthList},
+		{"no x5u", func(c *stias.Config) { c.Credential.X5U = "" }, stias.X5UUnfit},
+		{"x5u http", func(c *stias.Config) { c.Credential.X5U = "http://example.com/a.pem" }, stias.X5UUnfit},
+		{"x5u that breaks out of its brackets", func(c *stias.Config) { c.Credential.X5U = "https://example.com/a.pem>;alg=none" }, stias.X5UUnfit},
+		{"x5u with a line break", func(c *stias.Config) { c.Credential.X5U = "https://example.com/a\r\nVia: b" }, stias.X5UUnfit},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := config(t, good)
 			c.edit(&cfg)
-			if s, err := stias.New(cfg); (err == nil) != c.ok || (s != nil) != c.ok {
-				t.Errorf("%v, %v", s, err)
+			if s, err := stias.New(cfg); !errors.Is(err, c.want) || (s != nil) != (c.want == nil) {
+				t.Errorf("%v, want %v", err, c.want)
 			}
 		})
 	}
@@ -143,9 +156,9 @@ func TestRFC8588_S4_Attestation(t *testing.T) {
 		{"no caller", stias.Call{}, "C"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			attest, reason := s.Attest(c.call)
-			if attest != c.want || reason == "" || strings.ContainsAny(reason, "0123456789") {
-				t.Errorf("%q because %q, want %q", attest, reason, c.want)
+			got := s.Attest(c.call)
+			if got.Attest != c.want || got.Reason == "" || got.Row == "" || strings.ContainsAny(got.Reason+got.Row, "0123456789") {
+				t.Errorf("%+v, want %q", got, c.want)
 			}
 		})
 	}
@@ -303,7 +316,7 @@ func TestPlace_PublishesNothingThatIsNotSigned(t *testing.T) {
 	cps := &published{}
 	id := credential(t, oobtest.IssueConfig{SPC: "1234"})
 	cfg := config(t, id)
-	cfg.Publisher, cfg.Key = cps, brokenKey{id.Key}
+	cfg.Publisher, cfg.Credential.Key = cps, brokenKey{id.Key}
 	placed, err := service(t, cfg).Place(t.Context(), stias.Call{Orig: caller, Dest: []tn.Identity{called}}, oob.Key{}, time.Time{})
 	if !errors.Is(err, errHardware) || placed.Passport != "" || len(cps.got) != 0 {
 		t.Errorf("%+v, %v, %d published", placed, err, len(cps.got))

@@ -24,13 +24,9 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/asn1"
 	"fmt"
 	"time"
 )
-
-// oidTNAuthList is id-pe-TNAuthList (RFC 8226 §9).
-var oidTNAuthList = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 26}
 
 // Certificate is one certificate with what STIR adds to it: all that a call is verified with, taken out once. A parsed
 // x509.Certificate is several times as large, and a verification service holds tens of thousands: see
@@ -42,6 +38,12 @@ type Certificate struct {
 	TNAuthList TNAuthList       // zero when the extension is absent or malformed
 	Key        *ecdsa.PublicKey // nil unless it is a P-256 key
 	Hash       [32]byte         // SHA-256 of the DER: the only name of a certificate that is unique in the field
+
+	// TNAuthListURL is where the TNAuthList is to be fetched; empty when the certificate has one itself. See
+	// [Certificate.WithTNAuthList].
+	TNAuthListURL string
+
+	Constraints *Constraints // nil when the extensions are absent, malformed, or to be treated as absent
 
 	unusable error // what CheckEndEntity says
 }
@@ -64,9 +66,10 @@ func Of(cert *x509.Certificate) *Certificate {
 	if key, ok := cert.PublicKey.(*ecdsa.PublicKey); ok && key.Curve == elliptic.P256() {
 		c.Key = key
 	}
-	var listErr error
-	c.TNAuthList, listErr = tnAuthListOf(cert)
-	c.unusable = unusable(cert, c.Key, listErr)
+	var f faults
+	c.TNAuthList, c.TNAuthListURL, f.list = authorityOf(cert)
+	c.Constraints, f.constraints = constraintsOf(cert)
+	c.unusable = firstBroken(leafPolicy, cert, c.Key, f)
 	return c
 }
 
@@ -79,36 +82,6 @@ func (c *Certificate) X509() *x509.Certificate {
 	return cert
 }
 
-func tnAuthListOf(cert *x509.Certificate) (TNAuthList, error) {
-	for _, ext := range cert.Extensions {
-		if ext.Id.Equal(oidTNAuthList) {
-			return ParseTNAuthList(ext.Value)
-		}
-	}
-	return TNAuthList{}, NoTNAuthList
-}
-
-// CheckEndEntity says whether PASSporTs may be verified with the certificate at all, whatever the policy. The error
-// wraps the first [Problem] found. Time, chain and revocation are not looked at.
-//
-// What the network uses must pass: more key usages than digitalSignature (ATIS-1000080 §6.4.1 allows no other), a
-// missing BasicConstraints extension, any CN, serial, policy and CRL distribution point.
-func (c *Certificate) CheckEndEntity() error { return c.unusable }
-
-func unusable(cert *x509.Certificate, key *ecdsa.PublicKey, listErr error) error {
-	switch {
-	case cert.Version != 3:
-		return fmt.Errorf("%w: version %d", WrongVersion, cert.Version)
-	case key == nil:
-		return fmt.Errorf("%w: %s", WrongKey, keyType(cert))
-	case cert.IsCA:
-		return IsCA
-	case cert.KeyUsage&x509.KeyUsageDigitalSignature == 0:
-		return NoDigitalSignature
-	}
-	return listErr
-}
-
 // CheckTime says whether the certificate is valid at an instant.
 func (c *Certificate) CheckTime(at time.Time) error {
 	switch {
@@ -118,11 +91,4 @@ func (c *Certificate) CheckTime(at time.Time) error {
 		return Expired
 	}
 	return nil
-}
-
-func keyType(cert *x509.Certificate) string {
-	if key, ok := cert.PublicKey.(*ecdsa.PublicKey); ok {
-		return key.Curve.Params().Name
-	}
-	return cert.PublicKeyAlgorithm.String()
 }

@@ -11,12 +11,12 @@ import (
 )
 
 // Covers reports whether every entry of child lies within one entry of l: a provider code is listed letter for letter,
-// a range or number lies within one range. It is what an issuer with a TNAuthList must hold of the certificates that it
-// issues (RFC 9060 §4).
+// a range or number lies within one range, or belongs to a provider code of l as data has it. It is what an issuer with
+// a TNAuthList must hold of the certificates that it issues (RFC 9060 §4).
 //
 // Whether a provider code of the issuer covers numbers of that provider is left to local policy (RFC 9060 §4). Here it
-// covers none: to know which numbers are whose takes a database that we do not have.
-func (l TNAuthList) Covers(child TNAuthList) bool {
+// covers those that the data give it, and without data none.
+func (l TNAuthList) Covers(child TNAuthList, data *NumberData) bool {
 	spcs := make(map[string]bool, len(l.SPCs))
 	for _, spc := range l.SPCs {
 		spcs[spc] = true
@@ -25,7 +25,21 @@ func (l TNAuthList) Covers(child TNAuthList) bool {
 		return false
 	}
 	spans := spansOf(l.Ranges) // sorted, because both lists may have thousands of entries and an enemy for an author
-	return !slices.ContainsFunc(child.Ranges, func(r tn.Range) bool { return !within(spans, r) })
+	held := heldBy(spcs, data)
+	return !slices.ContainsFunc(child.Ranges, func(r tn.Range) bool { return !within(spans, r) && !held(r) })
+}
+
+// heldBy finds what the data say of each code once: a list may name thousands of codes and its child thousands of numbers.
+func heldBy(spcs map[string]bool, data *NumberData) func(tn.Range) bool {
+	var known [][]digitSpan
+	for spc := range spcs {
+		if spans := data.of(spc); len(spans) > 0 {
+			known = append(known, spans)
+		}
+	}
+	return func(r tn.Range) bool {
+		return slices.ContainsFunc(known, func(spans []digitSpan) bool { return containRange(spans, r) })
+	}
 }
 
 // span is a range as texts that are ordered as numbers are among those of the same length.
@@ -62,25 +76,39 @@ func orderOf(n tn.Number) string {
 	return fmt.Sprintf("%t %02d %s", strings.ContainsAny(digits, "#*"), len(digits), digits)
 }
 
-// CheckPath says whether no certificate of a path, leaf first, is authoritative for more than those that issued it (RFC
-// 9060 §4). An issuer without a TNAuthList, which all STI-CAs are, limits nothing; one with a malformed list covers
-// nothing. The error wraps [BeyondIssuer].
-func CheckPath(path []*x509.Certificate) error {
-	if len(path) == 0 {
-		return nil
-	}
-	scope, _ := tnAuthListOf(path[0]) // that a leaf has one is for CheckEndEntity to say
-	for _, issuer := range path[1:] {
-		list, err := tnAuthListOf(issuer)
+// CheckPath says whether the certificate is authoritative for no more than those that issued it (RFC 9060 §4), and
+// whether these may issue at all. issuers is the rest of a path that x509.Certificate.Verify has found, the trust anchor
+// last. data tells whose numbers are whose, so that the provider code of an issuer covers numbers; nil for nobody's.
+// Errors wrap [BeyondIssuer] or [MayNotIssue].
+//
+// An issuer without a TNAuthList, which all STI-CAs are, limits nothing. One with a malformed list covers nothing, nor
+// does one whose list is elsewhere: lists are fetched for end entities alone.
+func (c *Certificate) CheckPath(issuers []*x509.Certificate, data *NumberData) error {
+	scope := c.TNAuthList
+	for i, issuer := range issuers {
+		if i < len(issuers)-1 { // the last is the anchor
+			if err := firstBroken(issuerPolicy, issuer, nil, faults{}); err != nil {
+				return err
+			}
+		}
+		list, _, err := authorityOf(issuer)
 		switch {
 		case errors.Is(err, NoTNAuthList):
 			continue
 		case err != nil:
 			return fmt.Errorf("%w: %w", BeyondIssuer, err)
-		case !list.Covers(scope):
+		case !list.Covers(scope, data):
 			return BeyondIssuer
 		}
 		scope = list
 	}
 	return nil
+}
+
+// CheckPath is the method of that name for a path with the leaf in front, without number data.
+func CheckPath(path []*x509.Certificate) error {
+	if len(path) == 0 {
+		return nil
+	}
+	return Of(path[0]).CheckPath(path[1:], nil)
 }

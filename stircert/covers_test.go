@@ -52,7 +52,7 @@ func TestRFC9060_S4_ScopeInsideScope(t *testing.T) {
 		{"nothing of something", listOf(t, spcs("1234")), stircert.TNAuthList{}, true},
 		{"something of nothing", stircert.TNAuthList{}, listOf(t, spcs("1234")), false},
 	} {
-		if got := c.parent.Covers(c.child); got != c.want {
+		if got := c.parent.Covers(c.child, nil); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
@@ -78,7 +78,7 @@ func TestRFC9060_S4_CoversIsEachEntryWithinOne(t *testing.T) {
 		for _, r := range parent {
 			want = want || r.Contains(child.Start()) && r.Contains(child.Last())
 		}
-		if got := (stircert.TNAuthList{Ranges: parent}).Covers(stircert.TNAuthList{Ranges: []tn.Range{child}}); got != want {
+		if got := (stircert.TNAuthList{Ranges: parent}).Covers(stircert.TNAuthList{Ranges: []tn.Range{child}}, nil); got != want {
 			t.Fatalf("%v covers %v: %v", parent, child, got)
 		}
 	})

@@ -1,11 +1,9 @@
 package stircert
 
 import (
-	"bytes"
-	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -13,11 +11,12 @@ import (
 // Field is one line of a description.
 type Field struct{ Name, Value string }
 
-// Describe says what a certificate holds, for people: who, for what, by whom, when, and one "deviation" for each
-// thing that ATIS-1000080.v005 §6.4.1 asks for and the certificate does not do. It shows telephone numbers, so it
-// goes to a terminal and not to a log.
+// Describe says what a certificate holds, for people: who, for what, by whom, when, within which limits, and one
+// "deviation" for each finding of [Lint] in the edition that was in force. It shows telephone numbers, so it goes to a
+// terminal and not to a log.
 func Describe(c *Certificate) []Field {
 	x := c.X509()
+	role := roleOf(x)
 	fields := []Field{
 		{"subject", x.Subject.String()},
 		{"issuer", x.Issuer.String()},
@@ -26,7 +25,26 @@ func Describe(c *Certificate) []Field {
 		{"not after", x.NotAfter.UTC().Format(time.RFC3339)},
 		{"key", keyType(x)},
 		{"signed with", x.SignatureAlgorithm.String()},
+		{"role", role.String()},
 	}
+	fields = append(fields, scopeFields(c)...)
+	fields = append(fields, constraintFields(c.Constraints)...)
+	for _, policy := range x.Policies {
+		fields = append(fields, Field{"policy", policy.String()})
+	}
+	fields = append(fields, crlFields(CRLPoints(x))...)
+	fields = append(fields, Field{"sha-256", fmt.Sprintf("%x", c.Hash)})
+	if err := c.CheckEndEntity(); err != nil {
+		fields = append(fields, Field{"unusable", err.Error()})
+	}
+	for _, f := range lint(subjectOf(c, x), role, EditionInForce) {
+		fields = append(fields, Field{"deviation", fmt.Sprintf("%s (%s, %s)", f.Text, f.Rule, f.Section)})
+	}
+	return fields
+}
+
+func scopeFields(c *Certificate) []Field {
+	var fields []Field
 	for _, spc := range c.TNAuthList.SPCs {
 		fields = append(fields, Field{"spc", spc})
 	}
@@ -37,82 +55,52 @@ func Describe(c *Certificate) []Field {
 		}
 		fields = append(fields, Field{"number", value})
 	}
-	for _, policy := range x.Policies {
-		fields = append(fields, Field{"policy", policy.String()})
-	}
-	for _, point := range x.CRLDistributionPoints {
-		fields = append(fields, Field{"crl", point})
-	}
-	fields = append(fields, Field{"sha-256", fmt.Sprintf("%x", c.Hash)})
-	if err := c.CheckEndEntity(); err != nil {
-		fields = append(fields, Field{"unusable", err.Error()})
-	}
-	for _, d := range profile {
-		if d.in(c, x) {
-			fields = append(fields, Field{"deviation", d.text})
-		}
+	if c.TNAuthListURL != "" {
+		fields = append(fields, Field{"tnauthlist at", c.TNAuthListURL})
 	}
 	return fields
 }
 
-// profile is what a description reports of ATIS-1000080.v005 §6.4.1. Figures are those of the network's 19,306 leaves.
-var profile = []struct {
-	text string
-	in   func(*Certificate, *x509.Certificate) bool
-}{
-	{"the subject lacks C, O or CN", func(_ *Certificate, x *x509.Certificate) bool {
-		s := x.Subject
-		return len(s.Country) == 0 || len(s.Organization) == 0 || s.CommonName == ""
-	}},
-	{"the CN is not SHAKEN and the SPC", func(c *Certificate, x *x509.Certificate) bool { // one in four
-		return len(c.TNAuthList.SPCs) == 0 || x.Subject.CommonName != "SHAKEN "+c.TNAuthList.SPCs[0]
-	}},
-	{"the TNAuthList is not exactly one SPC", func(c *Certificate, x *x509.Certificate) bool {
-		return len(c.TNAuthList.SPCs) != 1 || len(c.TNAuthList.Ranges) != 0
-	}},
-	{"the SPC is not upper case letters and digits", func(c *Certificate, x *x509.Certificate) bool {
-		return slices.ContainsFunc(c.TNAuthList.SPCs, func(spc string) bool {
-			return strings.Trim(spc, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != ""
-		})
-	}},
-	{"BasicConstraints is absent or not critical", func(c *Certificate, x *x509.Certificate) bool { return !hasCritical(x, oidBasicConstraints) }},
-	{"KeyUsage is absent or not critical", func(c *Certificate, x *x509.Certificate) bool { return !hasCritical(x, oidKeyUsage) }},
-	{"KeyUsage is not digitalSignature alone", func(c *Certificate, x *x509.Certificate) bool {
-		return x.KeyUsage != x509.KeyUsageDigitalSignature
-	}},
-	{"an extension other than BasicConstraints and KeyUsage is critical", hasOtherCritical},
-	{"there is no SubjectKeyIdentifier", func(c *Certificate, x *x509.Certificate) bool { return len(x.SubjectKeyId) == 0 }},
-	{"there is no AuthorityKeyIdentifier", func(c *Certificate, x *x509.Certificate) bool { return len(x.AuthorityKeyId) == 0 }},
-	{"there is not exactly one certificate policy", func(c *Certificate, x *x509.Certificate) bool { return len(x.Policies) != 1 }},
-	{"there is no CRL distribution point", func(c *Certificate, x *x509.Certificate) bool { return len(x.CRLDistributionPoints) == 0 }},
-	{"the serial is shorter than 64 bits", func(c *Certificate, x *x509.Certificate) bool { return len(x.SerialNumber.Bytes()) < 8 }},
-	{"the signature is not ecdsa-with-SHA256", func(c *Certificate, x *x509.Certificate) bool {
-		return x.SignatureAlgorithm != x509.ECDSAWithSHA256
-	}},
-	{"the certificate is self-signed", func(c *Certificate, x *x509.Certificate) bool {
-		return bytes.Equal(x.RawIssuer, x.RawSubject)
-	}},
+func constraintFields(c *Constraints) []Field {
+	if c == nil {
+		return nil
+	}
+	var fields []Field
+	for _, name := range c.MustInclude {
+		fields = append(fields, Field{"must claim", name})
+	}
+	for _, permitted := range c.PermittedValues {
+		fields = append(fields, Field{"may claim", permitted.Claim + " of " + strings.Join(permitted.Values, ", ")})
+	}
+	for _, name := range c.MustExclude {
+		fields = append(fields, Field{"must not claim", name})
+	}
+	return fields
 }
 
-var (
-	oidKeyUsage         = asn1.ObjectIdentifier{2, 5, 29, 15}
-	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
-)
-
-func hasCritical(x *x509.Certificate, oid asn1.ObjectIdentifier) bool {
-	for _, ext := range x.Extensions {
-		if ext.Id.Equal(oid) {
-			return ext.Critical
-		}
+func crlFields(points []CRLPoint, err error) []Field {
+	if err != nil {
+		return []Field{{"crl", err.Error()}}
 	}
-	return false
+	var fields []Field
+	for _, point := range points {
+		value := strings.Join(point.URLs, ", ")
+		if point.Issuer != "" {
+			value += " issued by " + nameOf(point.RawIssuer)
+		}
+		if point.Partial {
+			value += " for some reasons only"
+		}
+		fields = append(fields, Field{"crl", strings.TrimSpace(value)})
+	}
+	return fields
 }
 
-func hasOtherCritical(_ *Certificate, x *x509.Certificate) bool {
-	for _, ext := range x.Extensions {
-		if ext.Critical && !ext.Id.Equal(oidKeyUsage) && !ext.Id.Equal(oidBasicConstraints) {
-			return true
-		}
+// nameOf writes a distinguished name as crypto/x509 writes those of subjects.
+func nameOf(der []byte) string {
+	var sequence pkix.RDNSequence
+	if rest, err := asn1.Unmarshal(der, &sequence); err != nil || len(rest) > 0 {
+		return "somebody"
 	}
-	return false
+	return sequence.String()
 }

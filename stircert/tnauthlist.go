@@ -94,14 +94,7 @@ func (l *TNAuthList) readSPC(entry cryptobyte.String) error {
 	return nil
 }
 
-func validSPC(spc string) bool {
-	for i := range len(spc) {
-		if spc[i] <= ' ' || spc[i] > '~' {
-			return false
-		}
-	}
-	return spc != "" && len(spc) <= SPCLengthMax
-}
+func validSPC(spc string) bool { return visibleASCII(spc, SPCLengthMax) }
 
 func (l *TNAuthList) readRange(entry cryptobyte.String) error {
 	var body cryptobyte.String

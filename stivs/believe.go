@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/passport"
+	"github.com/viaduct-oob/viaduct/tn"
 	"github.com/viaduct-oob/viaduct/trust"
 )
 
@@ -20,8 +22,9 @@ type attempt struct {
 	ended      time.Time
 }
 
-// believe takes the last steps: it gets the signer's certificate, makes sure that it is believed, and verifies the
-// signature with its key. It may use one of so many equal shares of the time that is left.
+// believe takes the last steps: it gets the signer's certificate, makes sure that it is believed, verifies the
+// signature with its key, asks whether the signer may say what it says, and whether the PASSporT has been used before.
+// It may use one of so many equal shares of the time that is left.
 func (v *verification) believe(ctx context.Context, c *candidate, shares int) bool {
 	ctx, cancel := context.WithTimeout(ctx, remaining(ctx)/time.Duration(shares))
 	defer cancel()
@@ -41,11 +44,12 @@ func (v *verification) believe(ctx context.Context, c *candidate, shares int) bo
 		c.record(a.trusted(c, a.ended), a.began, a.began) &&
 		c.record(a.verified(), a.began, a.ended)
 	if !verified {
-		c.skipRest("not reached", a.ended)
 		return false
 	}
 	c.certificate = a.credential.Certificate
-	return true
+	return c.record(v.authorised(c), a.ended, a.ended) &&
+		c.record(v.diverted(c), a.ended, a.ended) &&
+		c.record(v.used(c), a.ended, a.ended)
 }
 
 func (a *attempt) fetched() finding {
@@ -75,9 +79,8 @@ func (a *attempt) trusted(c *candidate, now time.Time) finding {
 	if err := certificate.CheckTime(c.claims.IAT); err != nil {
 		return fail(E17, "at the iat: "+err.Error())
 	}
-	// ATIS-1000080 §6.4.1: a shaken PASSporT is signed by a provider; a delegate, which has numbers alone, signs others.
 	if len(certificate.TNAuthList.SPCs) == 0 {
-		return fail(E17, "the certificate is not that of a provider")
+		return pass("a trust anchor stands behind a holder of numbers")
 	}
 	return pass("a trust anchor stands behind provider " + certificate.TNAuthList.SPCs[0])
 }
@@ -91,4 +94,40 @@ func (a *attempt) verified() finding {
 		return fail(E18, a.signature.Error())
 	}
 	return fail(E18, "not verified")
+}
+
+// authorised asks whether the signer may say what it says: its certificate limits the claims (RFC 8226 §8, RFC 9118
+// §4), or the numbers for which it may speak.
+func (v *verification) authorised(c *candidate) finding {
+	if err := c.certificate.CheckClaims(c.envelope.Claim); err != nil {
+		return fail(E17, err.Error())
+	}
+	list := c.certificate.TNAuthList
+	switch {
+	case c.role == prioritises && len(v.prioritySigners) > 0 && !v.prioritySigners[c.signerSPC()]:
+		return fail(E17, "the signer may not authorise a priority here")
+	case len(list.SPCs) > 0:
+		return pass("a provider, for numbers of its own") // which these are is not known (RFC 8226 §9)
+	case c.envelope.Header.PPT == passport.Shaken:
+		// ATIS-1000080 §6.4.1: a shaken PASSporT is signed by a provider; a delegate, which has numbers alone, signs others.
+		return fail(E17, "the certificate is not that of a provider")
+	}
+	whose := v.speaksFor(c)
+	number, ok := whose.Number()
+	if !ok || !list.HasNumber(number) {
+		return fail(E17, "the certificate does not cover "+whose.String())
+	}
+	return pass("the certificate covers " + whose.String())
+}
+
+// speaksFor is for whom a PASSporT says something, and so over whom its signer needs authority: the caller, or who was
+// called before the diversion (RFC 8946 §3), or who answers.
+func (v *verification) speaksFor(c *candidate) tn.Identity {
+	switch {
+	case c.role == diverts:
+		return c.claims.Div
+	case c.envelope.Header.PPT == passport.RSP:
+		return v.call.Dest
+	}
+	return c.claims.Orig
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/viaduct-oob/viaduct/passport"
 )
 
-// Case is a row of the error table of ATIS-1000082. The zero Case is none: nothing is wrong.
+// Case is a row of the error table of ATIS-1000082, or one of ours (V1 to V4), for a PASSporT that is good in itself and
+// proves nothing about the call. The zero Case is none: nothing is wrong.
 type Case uint8
 
 // The cases. Verify never finds E1 and E2: they belong to the HTTP API, which refuses such requests before it asks.
@@ -32,6 +33,10 @@ const (
 	E17
 	E18
 	E19
+	V1
+	V2
+	V3
+	V4
 	caseEnd // keep last
 )
 
@@ -73,6 +78,10 @@ var caseRows = [caseEnd]Row{
 	E17: {437, badCredential, failed, "The certificate of the signer is not trusted.", "RFC 8224 §6.2.2"},
 	E18: {438, badHeader, failed, "Signature validation failed.", "RFC 8224 §6.2"},
 	E19: {438, badHeader, noAttempt, "The attest claim is not A, B or C.", "RFC 8588 §4"},
+	V1:  {438, badHeader, noAttempt, "The PASSporT has verified another call.", "RFC 8224 §12.1"},
+	V2:  {438, badHeader, noAttempt, "More calls came between these numbers than there are PASSporTs.", "RFC 8816 §7.4"},
+	V3:  {438, badHeader, noAttempt, "What came in band contradicts what came out of band.", "RFC 8224 §6.2"},
+	V4:  {438, badHeader, noAttempt, "Too many calls are remembered to know whether this is the only one.", "RFC 8224 §12.1"},
 }
 
 // Row gives what is said about the case; of an unknown case, the zero Row.
@@ -83,10 +92,13 @@ func (c Case) Row() Row {
 	return caseRows[c]
 }
 
-// String is the case as ATIS-1000082 names it, such as E3; empty for none.
+// String is the case as ATIS-1000082 names it, such as E3, or V1 to V4; empty for none.
 func (c Case) String() string {
 	if c == noCase || c >= caseEnd {
 		return ""
+	}
+	if c > E19 {
+		return fmt.Sprintf("V%d", uint8(c-E19))
 	}
 	return fmt.Sprintf("E%d", uint8(c))
 }
@@ -123,6 +135,15 @@ var problemCases = map[passport.Problem]Case{
 	passport.OrigIDForm:       E14,
 	passport.DivForm:          E14,
 	passport.OptInDiv:         E14,
+	passport.DivUnchanged:     E14, // only when signing
+	passport.OptForm:          E14,
+	passport.RPHForm:          E14,
+	passport.SPHForm:          E14,
+	passport.MKYForm:          E14,
+	passport.RCDForm:          E14,
+	passport.RCDIForm:         E14,
+	passport.MSGIForm:         E14,
+	passport.DigestMismatch:   E14,
 	passport.Unsignable:       E14, // only when signing
 	passport.AttestInvalid:    E19,
 	passport.SignatureForm:    E18,

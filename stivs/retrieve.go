@@ -53,14 +53,16 @@ func (v *verification) mostPromising(tokens []string) []string {
 func (v *verification) promise(text string) int {
 	token, err := passport.Parse(text)
 	switch {
-	case err != nil || token.Header.PPT != passport.Shaken:
+	case err != nil || v.roleOf(token.Header.PPT) == ignored:
 		return 0
-	case token.Claims.Orig != v.call.Orig || !token.Claims.Names(v.call.Dest) || v.freshness.Check(token.Claims.IAT, v.now()) != nil:
+	case token.Claims.Orig != v.call.Orig || v.freshness.Check(token.Claims.IAT, v.now()) != nil:
 		return 1
+	case v.roleOf(token.Header.PPT) == proves && !token.Claims.Names(v.call.Dest):
+		return 2 // good only where others tell of a diversion
 	case !v.verifier.Cached(token.Header.X5U):
-		return 2
+		return 3
 	}
-	return 3
+	return 4
 }
 
 // retrieve keeps a quarter of the time for the certificates: a client that asks again until its time is up, because

@@ -34,9 +34,11 @@ package stivs
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/passport"
 	"github.com/viaduct-oob/viaduct/tn"
 	"github.com/viaduct-oob/viaduct/trust"
 )
@@ -56,17 +58,64 @@ type Config struct {
 	Verifier  *trust.Verifier
 	Retriever oob.Retriever    // nil to look in band only
 	Freshness oob.Freshness    // of the call's date and of iat; zero means 60 s on both sides
+	Transfer  time.Duration    // how old a PASSporT may be whose call was diverted since (RFC 8946 §4.2); less than Freshness.Past means that
 	Budget    time.Duration    // for one verdict, all waiting included; zero means BudgetDefault
 	Now       func() time.Time // default time.Now
+
+	// Accept lists the types that prove a caller besides shaken: passport.Base and passport.RCD, which delegates sign.
+	// What they prove has no attestation.
+	Accept []passport.Type
+
+	// PrioritySigners lists the SPCs whose rph PASSporTs count; empty for all that are trusted.
+	PrioritySigners []string
+
+	// Differ says what to do when both roads have a good PASSporT and they differ. The zero Differ asks out of band only
+	// when none in band has passed.
+	Differ Differ
+
+	// FetchRich fetches the content that rich call data refers to (RFC 9795 §6), within the budget: a logo, a jCard. It
+	// lets signers make this service fetch from hosts of theirs. Without it, such content is not shown.
+	FetchRich bool
+
+	// Memory is shared by services that see the same calls; nil for one of its own.
+	Memory *Memory
+
+	// KeepOutnumbered leaves calls verified although more calls came than there were PASSporTs out of band. By default
+	// they are not: which of them the PASSporTs belong to is not known. Whoever places spoofed calls can so take the
+	// mark from genuine ones between the same two numbers, but cannot get it.
+	KeepOutnumbered bool
+
+	// Withdrawn, if not nil, is told the ID of a call whose verdict holds no longer, and why. It must not block.
+	Withdrawn func(call, why string)
 }
+
+// Differ is what to do about a good PASSporT in band and a good one out of band that are not the same.
+type Differ uint8
+
+// The policies.
+const (
+	NotCompared      Differ = iota // what is in band decides, and out of band is not looked for
+	InBandDecides                  // the difference is noted as a doubt, as in all that follow
+	OutOfBandDecides               //
+	LowerDecides                   // that with the lower attestation; in band if they are equal
+	NobodyDecides                  // the call is not verified: V3
+)
 
 // Service verifies calls. It is safe for concurrent use.
 type Service struct {
-	verifier  *trust.Verifier
-	retriever oob.Retriever
-	freshness oob.Freshness
-	budget    time.Duration
-	now       func() time.Time
+	verifier        *trust.Verifier
+	retriever       oob.Retriever
+	freshness       oob.Freshness
+	transfer        time.Duration
+	budget          time.Duration
+	now             func() time.Time
+	accepted        map[passport.Type]bool
+	prioritySigners map[string]bool
+	differ          Differ
+	fetchRich       bool
+	memory          *Memory
+	keepOutnumbered bool
+	withdrawn       func(call, why string)
 }
 
 // New makes a service.
@@ -74,7 +123,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Verifier == nil {
 		return nil, errors.New("verification service: nothing to believe certificates with")
 	}
-	if cfg.Budget < 0 || cfg.Freshness.Past < 0 || cfg.Freshness.Future < 0 {
+	if cfg.Budget < 0 || cfg.Freshness.Past < 0 || cfg.Freshness.Future < 0 || cfg.Transfer < 0 {
 		return nil, errors.New("verification service: a negative duration")
 	}
 	if cfg.Budget == 0 {
@@ -83,17 +132,40 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{
+	s := &Service{
 		verifier: cfg.Verifier, retriever: cfg.Retriever, freshness: cfg.Freshness.Or(freshnessDefault),
-		budget: cfg.Budget, now: cfg.Now,
-	}, nil
+		transfer: cfg.Transfer, budget: cfg.Budget, now: cfg.Now, differ: cfg.Differ, fetchRich: cfg.FetchRich,
+		memory: cfg.Memory, keepOutnumbered: cfg.KeepOutnumbered, withdrawn: cfg.Withdrawn,
+		accepted: make(map[passport.Type]bool), prioritySigners: make(map[string]bool),
+	}
+	for _, ppt := range cfg.Accept {
+		if ppt != passport.Base && ppt != passport.RCD && ppt != passport.Shaken {
+			return nil, fmt.Errorf("verification service: PASSporTs of type %q prove no caller", ppt)
+		}
+		s.accepted[ppt] = true
+	}
+	for _, spc := range cfg.PrioritySigners {
+		s.prioritySigners[spc] = true
+	}
+	if s.memory == nil {
+		s.memory = NewMemory(max(s.freshness.Past, s.transfer) + s.freshness.Future)
+	}
+	return s, nil
 }
 
 // Call is a call to be verified, as signalling describes it.
 type Call struct {
+	// ID tells calls apart, such as the Call-ID: a call that is verified again, because its request came again or took
+	// another route, has the same, and no other call has. Without one, each call of Verify is a call of its own, and a
+	// second one with the same PASSporT is not verified.
+	ID string
+
 	Orig     tn.Identity // the caller: P-Asserted-Identity, else From
-	Dest     tn.Identity // the called party
+	Dest     tn.Identity // the called party: the Request-URI
 	Identity []string    // Identity header field values, any number
 	Time     time.Time   // Date of the request, or the parameter time of ATIS-1000082; zero for now
 	Key      oob.Key     // the slot to look in out of band; zero to look in band only
+
+	Fingerprints []passport.KeyDigest // of the keys of its media (SDP a=fingerprint); nil when there are none
+	Message      []byte               // MIME body of a message (RFC 9475); nil for a call
 }

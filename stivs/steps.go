@@ -2,137 +2,23 @@ package stivs
 
 import (
 	"errors"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/identity"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/passport"
-	"github.com/viaduct-oob/viaduct/stircert"
+	"github.com/viaduct-oob/viaduct/tn"
 )
-
-// candidate is one PASSporT on its way through the steps.
-type candidate struct {
-	source      oob.Source
-	place       string // which of how many, such as "in-band 2/3": stands before the detail of each of its checks
-	text        string // as received: in band the header field value, out of band the token
-	field       identity.Header
-	envelope    *passport.Envelope
-	claims      passport.Claims
-	certificate *stircert.Certificate // of the signer, believed
-	checks      []oob.Check
-	wrong       Case // the case of the step that failed
-}
-
-func candidates(source oob.Source, texts []string) []*candidate {
-	all := make([]*candidate, len(texts))
-	for i, text := range texts {
-		all[i] = &candidate{
-			source: source,
-			place:  string(source) + " " + strconv.Itoa(i+1) + "/" + strconv.Itoa(len(texts)) + ": ",
-			text:   text,
-			checks: make([]oob.Check, 0, len(steps)),
-		}
-	}
-	return all
-}
-
-// rank tells how far a candidate got. One of another type does not count (RFC 8224 §6.2, step 1).
-func (c *candidate) rank() int {
-	if c.wrong == E5 || c.wrong == E13 {
-		return 0
-	}
-	for i, check := range c.checks {
-		if check.Outcome == oob.CheckFailed {
-			return i + 1
-		}
-	}
-	return 0
-}
-
-// step is one check of a PASSporT.
-type step struct {
-	name    string
-	section string
-	run     func(*verification, *candidate) finding // nil for those that need the certificate: see believe
-}
-
-// steps are all checks of a PASSporT in their order: what costs nothing first, so that no certificate is fetched for a
-// PASSporT that cannot be that of the call.
-var steps = []step{
-	{"field", "RFC 8224 §4", (*verification).checkField},       // E4, E5, E6, E7
-	{"form", "RFC 8588 §3", (*verification).checkForm},         // E4, E9, E18
-	{"type", "RFC 8225 §8.1", (*verification).checkType},       // E9, E13
-	{"header", "RFC 8225 §4", (*verification).checkHeader},     // E9, E11, E12, E13
-	{"info", "RFC 8225 §4.3", (*verification).checkInfo},       // E10, E12
-	{"claims", "RFC 8588 §4", (*verification).checkClaims},     // E14, E19
-	{"freshness", "RFC 8224 §6.2", (*verification).checkFresh}, // E15
-	{"orig", "RFC 8224 §6.2", (*verification).checkOrig},       // E16
-	{"dest", "RFC 8224 §6.2", (*verification).checkDest},       // E16
-	{"credential", "RFC 8224 §6.2", nil},                       // E7, E8
-	{"trust", "RFC 8224 §6.2", nil},                            // E17
-	{"signature", "RFC 8224 §6.2", nil},                        // E18
-}
-
-// finding is what a step found.
-type finding struct {
-	outcome oob.CheckOutcome
-	wrong   Case // none unless it failed
-	detail  string
-}
-
-func pass(detail string) finding { return finding{outcome: oob.CheckPassed, detail: detail} }
-func skip(detail string) finding { return finding{outcome: oob.CheckSkipped, detail: detail} }
-func fail(wrong Case, detail string) finding {
-	return finding{outcome: oob.CheckFailed, wrong: wrong, detail: detail}
-}
-
-// examine runs the steps that need no certificate, and tells whether the candidate has got through them.
-func (v *verification) examine(c *candidate) bool {
-	began := v.now()
-	for i := range steps {
-		if steps[i].run == nil {
-			break
-		}
-		f := steps[i].run(v, c)
-		ended := v.now()
-		if !c.record(f, began, ended) {
-			c.skipRest("not reached", ended)
-			return false
-		}
-		began = ended
-	}
-	return true
-}
-
-// record adds the finding of the next step, and tells whether the candidate goes on.
-func (c *candidate) record(f finding, began, ended time.Time) bool {
-	s := steps[len(c.checks)]
-	section := s.section
-	if f.outcome == oob.CheckFailed {
-		c.wrong = f.wrong
-		section = f.wrong.Row().Section
-	}
-	c.checks = append(c.checks, oob.Check{
-		Name: s.name, Case: f.wrong.String(), Section: section, Outcome: f.outcome, Detail: c.place + f.detail,
-		At: began, Took: ended.Sub(began),
-	})
-	return f.outcome != oob.CheckFailed
-}
-
-// skipRest records the steps that are not taken.
-func (c *candidate) skipRest(why string, now time.Time) {
-	for len(c.checks) < len(steps) {
-		c.record(skip(why), now, now)
-	}
-}
 
 // checkField reads the Identity header field. Out of band there is none: what its parameters would say is in the
 // PASSporT.
 func (v *verification) checkField(c *candidate) finding {
-	if c.source == oob.SourceOutOfBand {
+	if c.source != oob.SourceInBand {
 		c.field = identity.Header{Token: c.text}
-		return skip("there is no header field out of band")
+		return skip("there is no header field " + where[c.source])
 	}
 	field, err := identity.Parse(c.text)
 	if errors.Is(err, identity.ErrInfo) {
@@ -142,19 +28,28 @@ func (v *verification) checkField(c *candidate) finding {
 		return fail(E4, err.Error())
 	}
 	c.field = field
+	ppt := passport.Type(field.PPT)
+	if ppt != passport.Base {
+		c.role = v.roleOf(ppt)
+	}
 	switch {
-	case field.IsCompact() && (field.PPT == "" || field.PPT == string(passport.Shaken)):
-		return fail(E4, "compact form, which shaken does not use")
-	case field.PPT != "" && field.PPT != string(passport.Shaken):
-		c.envelope, _ = passport.Open(field.Token) // only to see a div
+	case ppt != passport.Base && c.role == ignored:
 		return fail(E5, "ppt="+field.PPT+" is not judged here; the header field is ignored")
+	case field.IsCompact() && (ppt != passport.Base || !v.accepted[passport.Base]):
+		return fail(E4, "compact form, which shaken does not use")
 	case field.Info == "":
 		return fail(E6, "no info parameter")
 	}
 	return pass("info and ppt are there")
 }
 
+// where says, in words, where a PASSporT without header field came from.
+var where = map[oob.Source]string{oob.SourceOutOfBand: "out of band", within: "within another PASSporT"}
+
 func (v *verification) checkForm(c *candidate) finding {
+	if c.field.IsCompact() && c.source == oob.SourceInBand {
+		return v.rebuild(c)
+	}
 	envelope, err := passport.Open(c.field.Token)
 	if err != nil {
 		return failWith(err)
@@ -163,19 +58,41 @@ func (v *verification) checkForm(c *candidate) finding {
 	return pass("three segments, strict JSON, 64 bytes of signature")
 }
 
-// checkType judges the ppt of the PASSporT. When the header field promises shaken, one without ppt lacks a header
+// rebuild makes a base PASSporT in compact form whole, of what signalling says (RFC 8225 §7).
+func (v *verification) rebuild(c *candidate) finding {
+	iat := v.call.Time
+	if iat.IsZero() {
+		return fail(E4, "compact form, and the call has no date to rebuild it with")
+	}
+	envelope, err := passport.Rebuild(c.field.Token, passport.Header{Alg: "ES256", Typ: "passport", X5U: c.field.Info},
+		passport.Claims{IAT: iat, Orig: v.call.Orig, Dest: []tn.Identity{v.call.Dest}, MKY: v.call.Fingerprints})
+	if err != nil {
+		return failWith(err)
+	}
+	c.envelope = envelope
+	return pass("compact form, rebuilt from the caller, the called party and the date of the call")
+}
+
+// checkType judges the ppt of the PASSporT. When the header field promises a type, one without ppt lacks a header
 // member (E9); when it promises nothing, it is a base PASSporT (E13).
 func (v *verification) checkType(c *candidate) finding {
-	switch ppt := c.envelope.Header.PPT; {
-	case ppt == passport.Shaken:
-		return pass("shaken")
-	case ppt == passport.Base && c.field.PPT != "":
+	ppt, promised := c.envelope.Header.PPT, passport.Type(c.field.PPT)
+	c.role = v.roleOf(ppt)
+	switch {
+	case ppt == passport.Base && promised != passport.Base:
+		c.role = v.roleOf(promised)
 		return fail(E9, "no ppt in the PASSporT header")
-	case ppt == passport.Base:
+	case promised != passport.Base && ppt != promised:
+		c.role = v.roleOf(promised)
+		return fail(E13, "type "+strconv.Quote(string(ppt))+", and the header field promises "+c.field.PPT)
+	case c.role == ignored && ppt == passport.Base:
 		return fail(E13, "a base PASSporT; it is ignored")
-	default:
+	case c.role == ignored:
 		return fail(E13, "type "+strconv.Quote(string(ppt))+" is not judged here; the PASSporT is ignored")
+	case ppt == passport.Base:
+		return pass("base")
 	}
+	return pass(string(ppt))
 }
 
 func (v *verification) checkHeader(c *candidate) finding {
@@ -188,8 +105,8 @@ func (v *verification) checkHeader(c *candidate) finding {
 // checkInfo compares what the header field says with what was signed.
 func (v *verification) checkInfo(c *candidate) finding {
 	switch {
-	case c.source == oob.SourceOutOfBand:
-		return skip("there is no header field out of band: info is x5u")
+	case c.source != oob.SourceInBand:
+		return skip("there is no header field " + where[c.source] + ": info is x5u")
 	case c.field.Info != c.envelope.Header.X5U: // RFC 3986 §6.2.1: simple string comparison
 		return fail(E10, "info "+c.field.Info+", x5u "+strconv.Quote(c.envelope.Header.X5U))
 	case c.field.Alg != "" && c.field.Alg != "ES256":
@@ -204,12 +121,53 @@ func (v *verification) checkClaims(c *candidate) finding {
 		return failWith(err)
 	}
 	c.claims = claims
+	if claims.MSGI != "" && c.envelope.Header.PPT == passport.Msg {
+		if err := passport.CheckMessage(claims.MSGI, v.call.Message); err != nil {
+			return fail(E14, err.Error())
+		}
+	}
+	if f := v.checkFingerprints(c); f.outcome == oob.CheckFailed {
+		return f
+	}
+	if claims.Attest == "" {
+		return pass("all that the type asks for")
+	}
 	return pass("attest " + string(claims.Attest) + ", origid " + strconv.Quote(claims.OrigID))
+}
+
+// checkFingerprints holds the claim mky against the key fingerprints of the call's media (RFC 8225 §5.2.2). A PASSporT
+// without ppt must have the claim when there are any (RFC 8224 §4.1); shaken never has it in the network.
+func (v *verification) checkFingerprints(c *candidate) finding {
+	if len(v.call.Fingerprints) == 0 {
+		return skip("")
+	}
+	switch {
+	case len(c.claims.MKY) == 0 && c.envelope.Header.PPT == passport.Base:
+		return fail(E14, "no mky, and the call has key fingerprints")
+	case len(c.claims.MKY) > 0 && !sameKeys(c.claims.MKY, v.call.Fingerprints):
+		return fail(E16, "mky is of other keys than the call's")
+	}
+	return skip("")
+}
+
+func sameKeys(a, b []passport.KeyDigest) bool {
+	missing := func(list []passport.KeyDigest) func(passport.KeyDigest) bool {
+		return func(k passport.KeyDigest) bool {
+			return !slices.ContainsFunc(list, func(other passport.KeyDigest) bool {
+				return strings.EqualFold(k.Alg, other.Alg) && strings.EqualFold(k.Dig, other.Dig)
+			})
+		}
+	}
+	return !slices.ContainsFunc(a, missing(b)) && !slices.ContainsFunc(b, missing(a))
 }
 
 func (v *verification) checkFresh(c *candidate) finding {
 	now := v.now()
-	if err := v.freshness.Check(c.claims.IAT, now); err != nil {
+	window := v.freshness
+	if c.role != diverts && !c.claims.Names(v.call.Dest) {
+		window.Past = max(window.Past, v.transfer) // it was signed before the call was diverted
+	}
+	if err := window.Check(c.claims.IAT, now); err != nil {
 		return fail(E15, err.Error())
 	}
 	return pass(age(c.claims.IAT, now))
@@ -222,11 +180,16 @@ func (v *verification) checkOrig(c *candidate) finding {
 	return pass("caller " + v.call.Orig.String())
 }
 
+// checkDest asks whether the PASSporT is about this call: it names the called party, or somebody from whom div
+// PASSporTs lead there. Whether these are good is seen later.
 func (v *verification) checkDest(c *candidate) finding {
-	if !c.claims.Names(v.call.Dest) {
-		return fail(E16, "signed for "+strconv.Itoa(len(c.claims.Dest))+" called parties, none of them "+v.call.Dest.String())
+	if c.claims.Names(v.call.Dest) {
+		return pass("called " + v.call.Dest.String())
 	}
-	return pass("called " + v.call.Dest.String())
+	if from, ok := reached(c, v.ways); ok {
+		return pass("called " + from.String() + ", from where div PASSporTs lead to " + v.call.Dest.String())
+	}
+	return fail(E16, "signed for "+strconv.Itoa(len(c.claims.Dest))+" called parties, none of them "+v.call.Dest.String())
 }
 
 // failWith is the finding for a refusal of package passport.

@@ -19,6 +19,12 @@ type cached struct {
 	refetched atomic.Int64 // when it was last fetched because of a bad signature, Unix time in seconds
 }
 
+// over tells whether an entry is too old to be served on while its host is dead: what a TNAuthList that is not in the
+// certificate says may change.
+func (c *cached) over(now time.Time) bool {
+	return c.chain.Leaf.TNAuthListURL != "" && now.Sub(c.credential.Fetched) >= CacheLifetimeMax
+}
+
 // cache holds believed chains by URL, in a bounded number.
 type cache struct {
 	max int
@@ -37,7 +43,7 @@ func (c *cache) get(x5u string, now time.Time) *cached {
 	c.mu.RLock()
 	found := c.byURL[x5u]
 	c.mu.RUnlock()
-	if found == nil {
+	if found == nil || found.over(now) {
 		return nil
 	}
 	if second := now.Unix(); found.used.Load() != second { // a store for every call would be a contended cache line

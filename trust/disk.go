@@ -66,8 +66,8 @@ func entryText(entry *cached) []byte {
 	fmt.Fprintf(&b, "x5u: %s\nfetched: %s\nfresh: %s\n\n", entry.credential.X5U,
 		entry.credential.Fetched.UTC().Format(time.RFC3339), entry.fresh.UTC().Format(time.RFC3339))
 	pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: entry.chain.Leaf.Raw}) // a Buffer does not fail
-	for _, cert := range entry.chain.Others {
-		pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+	for _, other := range entry.chain.others {
+		pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: []byte(other.Value())})
 	}
 	return b.Bytes()
 }

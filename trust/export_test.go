@@ -23,7 +23,7 @@ func (r *Repository) ParseX5U(x5u string) (host string, err error) {
 }
 
 // Waits tells whether the fetch of x5u waits for its turn.
-func (v *Verifier) Waits(x5u string) bool { return v.slots.waits(x5u) }
+func (v *Verifier) Waits(x5u string) bool { return v.turns.slots.waits(x5u) }
 
 // OwnerOf is what limits per host count.
 var OwnerOf = ownerOf

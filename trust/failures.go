@@ -97,6 +97,17 @@ func (f *failures) forget(x5u string) {
 	f.drop(x5u)
 }
 
+// forgetIf forgets all URLs that failed for what is over now.
+func (f *failures) forgetIf(over func(*oob.Fault) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for x5u, known := range f.byURL {
+		if over(known.fault) {
+			f.drop(x5u)
+		}
+	}
+}
+
 // drop removes a URL, if it is there. The caller holds mu.
 func (f *failures) drop(x5u string) {
 	known := f.byURL[x5u]

@@ -2,11 +2,14 @@ package trust
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sync/singleflight"
 
 	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/stircert"
 )
 
 // await fetches, together with all who want the same URL now, and waits for it as long as ctx allows. A caller that
@@ -23,7 +26,7 @@ func (v *Verifier) await(ctx context.Context, x5u string, seen *cached) (*cached
 		}
 		return result.Val.(*cached), nil
 	case <-ctx.Done():
-		if v.slots.waits(x5u) {
+		if v.turns.slots.waits(x5u) {
 			return nil, busy()
 		}
 		return nil, unreachable(ctx.Err())
@@ -74,15 +77,9 @@ func (v *Verifier) flight(s source, seen *cached) (*cached, error) {
 	}
 	ctx, cancel := context.WithTimeout(v.open, v.repository.deadline)
 	defer cancel()
-	leave, err := v.turn(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	v.counters.fetches.Add(1)
 	entry, err := v.fetch(ctx, s)
-	if err != nil && v.open.Err() != nil {
-		return nil, err // we hung up, which is no failure of the host
+	if err != nil && (v.open.Err() != nil || errors.Is(err, ErrBusy)) {
+		return nil, err // we hung up, or have not asked, which is no failure of the host
 	}
 	now := v.now()
 	if err != nil {
@@ -98,30 +95,78 @@ func (v *Verifier) flight(s source, seen *cached) (*cached, error) {
 // turn waits until the host may be asked and gives what must be called after it. That the host may not be asked is no
 // failure of it.
 func (v *Verifier) turn(ctx context.Context, s source) (leave func(), err error) {
-	known := v.cache.knows(s.owner)
-	if v.allowance.take(s.owner, known, v.now()) {
-		if leave, err = v.slots.enter(ctx, s, known); err == nil {
-			return leave, nil
-		}
-		v.allowance.giveBack(s.owner) // nothing was asked
+	leave, err = v.turns.take(ctx, s, v.cache.knows(s.owner), v.now())
+	if err != nil {
+		v.counters.busy.Add(1)
+		return nil, busy()
 	}
-	v.counters.busy.Add(1)
-	return nil, busy()
+	v.counters.fetches.Add(1)
+	return leave, nil
 }
 
 // fetch gets a chain, makes sure that it is believed, and leaves out what is not needed for that.
 func (v *Verifier) fetch(ctx context.Context, s source) (*cached, error) {
-	certs, lifetime, err := v.repository.fetch(ctx, s)
+	served, lifetime, err := v.fetchChain(ctx, s)
 	if err != nil {
-		return nil, unreachable(err)
+		return nil, err
 	}
-	now := v.now()
-	chain, err := v.judge.Load().decide(NewChain(certs), now)
+	chain, err := v.judge.Load().decide(served, v.now())
+	if errors.Is(err, stircert.TNAuthListNotFetched) { // and good otherwise, so that not everybody can send us after one
+		if served, err = v.fetchTNAuthList(ctx, served); err != nil {
+			return nil, err
+		}
+		lifetime = CacheLifetimeMin
+		chain, err = v.judge.Load().decide(served, v.now())
+	}
 	if err != nil {
 		return nil, untrusted(err)
 	}
+	now := v.now()
 	lifetime = min(max(lifetime, CacheLifetimeMin), CacheLifetimeMax)
 	return newCached(s, chain, now, now.Add(lifetime)), nil
+}
+
+func (v *Verifier) fetchChain(ctx context.Context, s source) (*Chain, time.Duration, error) {
+	leave, err := v.turn(ctx, s)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer leave()
+	certs, lifetime, err := v.repository.fetch(ctx, s)
+	if err != nil {
+		return nil, 0, unreachable(err)
+	}
+	return NewChain(certs), lifetime, nil
+}
+
+// fetchTNAuthList gets the TNAuthList of a leaf that has it elsewhere (RFC 8226 §10.1), under the same rules and limits as
+// the chain. It comes from a host that the CA has named, over TLS, and nobody has signed it.
+func (v *Verifier) fetchTNAuthList(ctx context.Context, c *Chain) (*Chain, error) {
+	failed := func(err error) error {
+		return unreachable(fmt.Errorf("%w: %w", stircert.TNAuthListNotFetched, err))
+	}
+	s, err := v.repository.parseURL(c.Leaf.TNAuthListURL)
+	if err != nil {
+		return nil, failed(err)
+	}
+	leave, err := v.turn(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	body, err := v.repository.content(ctx, s, "application/tnauthlist", TNAuthListBytesMax)
+	if err != nil {
+		return nil, failed(err)
+	}
+	list, err := stircert.ParseTNAuthList(body)
+	if err != nil {
+		return nil, failed(err)
+	}
+	leaf, err := c.Leaf.WithTNAuthList(list)
+	if err != nil {
+		return nil, failed(err)
+	}
+	return newChain(leaf, c.others), nil
 }
 
 func newCached(s source, chain *Chain, fetched, fresh time.Time) *cached {
@@ -148,7 +193,7 @@ func (v *Verifier) keep(entry *cached) {
 	if !entry.proven.CompareAndSwap(false, true) {
 		return
 	}
-	v.allowance.giveBack(entry.owner)
+	v.turns.allowance.giveBack(entry.owner)
 	evicted, laid := v.cache.put(entry, v.now())
 	v.unproven.drop(entry)
 	if evicted != "" {

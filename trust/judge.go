@@ -1,11 +1,9 @@
 package trust
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,81 +13,55 @@ import (
 	"github.com/viaduct-oob/viaduct/stircert"
 )
 
-// Chain is an end-entity certificate with the certificates that came with it. It does not change once made.
-type Chain struct {
-	Leaf   *stircert.Certificate
-	Others []*x509.Certificate // in any order, needed or not
-
-	id [32]byte // SHA-256 over the hashes of Leaf and Others, in their order
-}
-
-// NewChain makes a chain of certificates, the leaf first, as stircert.ParseChainPEM gives them; there must be one.
-func NewChain(certs []*x509.Certificate) *Chain {
-	return newChain(stircert.Of(certs[0]), certs[1:])
-}
-
-func newChain(leaf *stircert.Certificate, others []*x509.Certificate) *Chain {
-	c := &Chain{Leaf: leaf, Others: others}
-	h := sha256.New()
-	h.Write(c.Leaf.Hash[:])
-	for _, other := range c.Others {
-		hash := sha256.Sum256(other.Raw)
-		h.Write(hash[:])
-	}
-	h.Sum(c.id[:0])
-	return c
-}
-
-// along gives the chain without what path does not need, in the order of path: whatever a stranger adds to somebody's
-// public chain, and in whatever order, this is the same.
-func (c *Chain) along(path []*x509.Certificate) *Chain {
-	var needed []*x509.Certificate
-	for _, cert := range path[1:] {
-		if slices.ContainsFunc(c.Others, cert.Equal) {
-			needed = append(needed, cert)
-		}
-	}
-	return newChain(c.Leaf, needed)
-}
-
-// judge finds out whether a chain is believed, and remembers. Its anchors never change: other anchors are another
-// judge, which remembers nothing of this one.
+// judge finds out whether a chain is believed. It never changes: other anchors, revocations or numbers are another judge,
+// which may remember what this one has found out.
 type judge struct {
 	anchors     *Anchors
-	now         func() time.Time
-	verdictsMax int
-	builds      *atomic.Int64 // counts the chains that were built
+	numbers     *stircert.NumberData
+	revocations *Revocations // nil to ask nobody
+	generation  uint64       // of revocations
 
-	flights singleflight.Group // one build per chain at a time
+	now      func() time.Time
+	counters *counters
+	paths    *paths
+}
+
+// paths remembers which chains lead to an anchor. Judges share it that have the same anchors, the same numbers, and
+// revocations from the same sources.
+type paths struct {
+	believedMax int
+	flights     singleflight.Group // one build per chain at a time
 
 	mu       sync.RWMutex
-	believed map[[32]byte]verdict // guarded by mu
-	refused  map[[32]byte]verdict // apart, so that strangers' chains do not displace what is believed; guarded by mu
+	believed map[[32]byte]*verdict // guarded by mu
+	refused  map[[32]byte]*verdict // apart, so that strangers' chains do not displace what is believed; guarded by mu
 }
 
 // refusedMax bounds the chains that are remembered as not believed.
 const refusedMax = 1000
 
+func newPaths(believedMax int) *paths {
+	return &paths{believedMax: believedMax, believed: make(map[[32]byte]*verdict), refused: make(map[[32]byte]*verdict)}
+}
+
+// verdict is what building a chain has shown: whatever lists of revoked certificates say is not in it, and asked again
+// for each new one.
 type verdict struct {
 	chain *Chain // what of the chain is needed; nil when it is not believed
 	err   error  // nil when the chain is believed
 	until time.Time
-}
 
-func newJudge(anchors *Anchors, now func() time.Time, verdictsMax int, builds *atomic.Int64) *judge {
-	return &judge{
-		anchors: anchors, now: now, verdictsMax: verdictsMax, builds: builds,
-		believed: make(map[[32]byte]verdict), refused: make(map[[32]byte]verdict),
-	}
+	path     []revocable              // what of a believed chain can be revoked
+	standing atomic.Pointer[standing] // what was last said of path; nil when nobody was asked
 }
 
 // check gives the stircert.Problem, wrapped, for which the chain is not believed now.
 func (j *judge) check(c *Chain, now time.Time) error {
-	j.mu.RLock()
-	v, found := j.believed[c.id]
-	j.mu.RUnlock()
-	if found && now.Before(v.until) {
-		return nil
+	j.paths.mu.RLock()
+	v := j.paths.believed[c.id]
+	j.paths.mu.RUnlock()
+	if v != nil && now.Before(v.until) {
+		return j.stands(v, now)
 	}
 	_, err := j.decide(c, now)
 	return err
@@ -97,39 +69,66 @@ func (j *judge) check(c *Chain, now time.Time) error {
 
 // decide is check that also gives what of the chain is needed.
 func (j *judge) decide(c *Chain, now time.Time) (*Chain, error) {
-	j.mu.RLock()
-	v, found := j.believed[c.id]
-	if !found {
-		v, found = j.refused[c.id]
-	}
-	j.mu.RUnlock()
-	if !found || !now.Before(v.until) {
-		decided, _, _ := j.flights.Do(string(c.id[:]), func() (any, error) {
+	v := j.paths.find(c)
+	if v == nil || !now.Before(v.until) {
+		built, _, _ := j.paths.flights.Do(string(c.id[:]), func() (any, error) {
 			v := j.build(c, j.now())
-			j.remember(c, v)
+			j.paths.remember(c, v)
 			return v, nil
 		})
-		v = decided.(verdict)
+		v = built.(*verdict)
 	}
-	return v.chain, v.err
+	if v.err != nil {
+		return nil, v.err
+	}
+	// Not part of the build, because that may have begun before the newest list came.
+	if err := j.stands(v, now); err != nil {
+		return nil, err
+	}
+	return v.chain, nil
+}
+
+// stands asks the revocations of this judge about a path, unless they have answered already.
+func (j *judge) stands(v *verdict, now time.Time) error {
+	if j.revocations == nil {
+		return nil
+	}
+	s := v.standing.Load()
+	if s == nil || s.generation != j.generation || !now.Before(s.until) {
+		asked, doubt := j.revocations.ask(v.path, now)
+		asked.generation = j.generation
+		j.counters.stood(asked.err, doubt)
+		s = &asked
+		v.standing.Store(s)
+	}
+	return s.err
+}
+
+func (p *paths) find(c *Chain) *verdict {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if v := p.believed[c.id]; v != nil {
+		return v
+	}
+	return p.refused[c.id]
 }
 
 // remember keeps the verdict on a believed chain under what is needed of it: to pad or shuffle a public chain brings
 // nothing new.
-func (j *judge) remember(c *Chain, v verdict) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	delete(j.believed, c.id)
-	delete(j.refused, c.id)
+func (p *paths) remember(c *Chain, v *verdict) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.believed, c.id)
+	delete(p.refused, c.id)
 	if v.err != nil {
-		lay(j.refused, refusedMax, c.id, v)
+		lay(p.refused, refusedMax, c.id, v)
 		return
 	}
-	lay(j.believed, j.verdictsMax, v.chain.id, v)
+	lay(p.believed, p.believedMax, v.chain.id, v)
 }
 
 // lay makes room by forgetting whatever comes first: a verdict that is forgotten costs one build.
-func lay(verdicts map[[32]byte]verdict, most int, id [32]byte, v verdict) {
+func lay(verdicts map[[32]byte]*verdict, most int, id [32]byte, v *verdict) {
 	for other := range verdicts {
 		if len(verdicts) < most {
 			break
@@ -141,20 +140,24 @@ func lay(verdicts map[[32]byte]verdict, most int, id [32]byte, v verdict) {
 
 // build looks for a path to an anchor (core rules of RFC 5280 §6 by crypto/x509, scopes by RFC 9060 §4), for any
 // extended key usage: the default would ask for that of a TLS server.
-func (j *judge) build(c *Chain, now time.Time) verdict {
-	j.builds.Add(1)
-	untrusted := verdict{until: now.Add(UntrustedLifetime)}
-	if untrusted.err = c.Leaf.CheckEndEntity(); untrusted.err != nil {
+//
+// A chain that is good but for a TNAuthList which was not fetched yet is refused for that and for nothing else.
+func (j *judge) build(c *Chain, now time.Time) *verdict {
+	j.counters.chainBuilds.Add(1)
+	untrusted := &verdict{until: now.Add(UntrustedLifetime)}
+	unusable := c.Leaf.CheckEndEntity()
+	if untrusted.err = unusable; unusable != nil && !errors.Is(unusable, stircert.TNAuthListNotFetched) {
 		return untrusted
 	}
-	if untrusted.err = c.Leaf.CheckTime(now); untrusted.err != nil {
+	if err := c.Leaf.CheckTime(now); err != nil {
+		untrusted.err = err
 		return untrusted
 	}
 	intermediates := x509.NewCertPool()
-	for _, cert := range c.Others {
+	for _, cert := range c.certificates() {
 		intermediates.AddCert(cert)
 	}
-	paths, err := c.Leaf.X509().Verify(x509.VerifyOptions{
+	found, err := c.Leaf.X509().Verify(x509.VerifyOptions{
 		Roots:         j.anchors.pool,
 		Intermediates: intermediates,
 		CurrentTime:   now,
@@ -164,16 +167,15 @@ func (j *judge) build(c *Chain, now time.Time) verdict {
 		untrusted.err = refusalOf(err)
 		return untrusted
 	}
-	path, end := lasting(paths)
-	if path == nil {
-		untrusted.err = stircert.CheckPath(paths[0])
+	best, err := j.best(c.Leaf, found, now)
+	switch {
+	case err != nil:
+		untrusted.err = err
+		return untrusted
+	case unusable != nil:
 		return untrusted
 	}
-	trusted := verdict{chain: c.along(path), until: now.Add(TrustedLifetimeMax)}
-	if end.Before(trusted.until) {
-		trusted.until = end
-	}
-	return trusted
+	return &verdict{chain: c.along(best.certs), path: best.revocables, until: earlier(best.end, now.Add(TrustedLifetimeMax))}
 }
 
 // refusalOf names an expired CA as what it is; with all else there is no path. The text of a reason is kept and not the
@@ -194,26 +196,49 @@ func refusalOf(err error) error {
 	return stircert.NotTrusted
 }
 
-// lasting finds the path that holds longest, of those in which nobody issued more than it is authoritative for, and
-// when it breaks: with the first of its certificates that expires. It gives nil when there is none.
+// path is one that leads from a leaf to an anchor.
+type path struct {
+	certs      []*x509.Certificate
+	revocables []revocable
+	end        time.Time // when it breaks: with the first of its certificates that expires
+	stands     bool      // nothing in it is revoked now
+}
+
+// best finds, of those paths in which nobody issued more than it is authoritative for, the one that holds longest, and
+// rather one in which nothing is revoked. If there is none it says what is wrong with the first.
 //
 // The anchor counts as an issuer, though RFC 5280 §6.1 takes no more of it than name and key: crypto/x509 holds anchors
 // to their name constraints and path lengths too, and who makes a delegate CA an anchor wants no more of it than it is
 // for. The anchors of the network have no TNAuthList.
-func lasting(paths [][]*x509.Certificate) (longest []*x509.Certificate, end time.Time) {
-	for _, path := range paths {
-		if stircert.CheckPath(path) != nil {
+func (j *judge) best(leaf *stircert.Certificate, found [][]*x509.Certificate, now time.Time) (best path, problem error) {
+	for _, certs := range found {
+		if err := leaf.CheckPath(certs[1:], j.numbers); err != nil {
+			if problem == nil {
+				problem = err
+			}
 			continue
 		}
-		breaks := path[0].NotAfter
-		for _, cert := range path[1:] {
-			if cert.NotAfter.Before(breaks) {
-				breaks = cert.NotAfter
-			}
+		p := path{certs: certs, revocables: j.revocations.revocablesOf(certs), end: certs[0].NotAfter, stands: true}
+		for _, cert := range certs[1:] {
+			p.end = earlier(p.end, cert.NotAfter)
 		}
-		if longest == nil || breaks.After(end) {
-			longest, end = path, breaks
+		if j.revocations != nil {
+			s, _ := j.revocations.ask(p.revocables, now)
+			p.stands = s.err == nil
+		}
+		if best.certs == nil || p.stands && !best.stands || p.stands == best.stands && p.end.After(best.end) {
+			best = p
 		}
 	}
-	return longest, end
+	if best.certs != nil {
+		problem = nil
+	}
+	return best, problem
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }

@@ -84,27 +84,8 @@ func (r *Repository) Fetch(ctx context.Context, x5u string) ([]*x509.Certificate
 }
 
 func (r *Repository) fetch(ctx context.Context, s source) ([]*x509.Certificate, time.Duration, error) {
-	transport := r.public
-	if s.laboratory {
-		transport = r.private
-	}
-	req := (&http.Request{
-		Method: http.MethodGet,
-		URL:    s.url,
-		Header: http.Header{
-			"Accept":     {"application/pem-certificate-chain, */*;q=0.5"}, // the network serves them as anything
-			"User-Agent": {"viaduct"},
-		},
-	}).WithContext(ctx)
-	res, err := transport.RoundTrip(req) // a Transport follows no redirects
-	if err != nil {
-		return nil, 0, err
-	}
-	defer res.Body.Close() // unread rest or not: the transport drops the connection then
-	if res.StatusCode != http.StatusOK {
-		return nil, 0, fmt.Errorf("%w: status %d", ErrAnswer, res.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, stircert.ChainBytesMax+1))
+	const accept = "application/pem-certificate-chain, */*;q=0.5" // the network serves them as anything
+	body, header, err := r.request(ctx, s, accept, stircert.ChainBytesMax+1, ErrAnswer)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -112,7 +93,34 @@ func (r *Repository) fetch(ctx context.Context, s source) ([]*x509.Certificate, 
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: %w", ErrAnswer, err)
 	}
-	return chain, maxAge(res.Header), nil
+	return chain, maxAge(header), nil
+}
+
+// request gets what a source serves. Of a body that is longer than bytesMax it gives so much. A status other than 200 is
+// refused.
+func (r *Repository) request(ctx context.Context, s source, accept string, bytesMax int64, refused error) ([]byte, http.Header, error) {
+	transport := r.public
+	if s.laboratory {
+		transport = r.private
+	}
+	req := (&http.Request{
+		Method: http.MethodGet,
+		URL:    s.url,
+		Header: http.Header{"Accept": {accept}, "User-Agent": {"viaduct"}},
+	}).WithContext(ctx)
+	res, err := transport.RoundTrip(req) // a Transport follows no redirects
+	if err != nil {
+		return nil, nil, err
+	}
+	defer res.Body.Close() // unread rest or not: the transport drops the connection then
+	if res.StatusCode != http.StatusOK {
+		return nil, nil, fmt.Errorf("%w: status %d", refused, res.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, bytesMax))
+	if err != nil {
+		return nil, nil, err
+	}
+	return body, res.Header, nil
 }
 
 // maxAge is the max-age of Cache-Control (RFC 9111 §5.2.2.1), or zero. Nothing else of RFC 9111 matters where the

@@ -44,8 +44,10 @@ import (
 // What the Err of a CredentialUnreachable fault may wrap; ErrBusy, that of an Overloaded one.
 var (
 	ErrX5U     = errors.New("the x5u is not acceptable")                       // its text breaks a rule: case E7, all else is E8
+	ErrURL     = errors.New("the URL is not acceptable")                       // the same of what is no x5u
 	ErrAddress = errors.New("the host has an address that is not public")      // after resolution
 	ErrAnswer  = errors.New("the repository did not answer with certificates") // status, size or content
+	ErrContent = errors.New("the host did not answer with the content")        // status or size, of what is no certificate
 	ErrBusy    = errors.New("too many certificates are being fetched")         // our limit, not the repository's fault
 )
 

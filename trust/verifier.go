@@ -11,13 +11,16 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/stircert"
 )
 
 // Config says whom a Verifier believes and how much it may use. The zero value of every field but Anchors is useful.
 type Config struct {
-	Anchors    *Anchors         // nil for none: nobody is believed
-	Repository RepositoryConfig // how certificates are fetched
+	Anchors     *Anchors             // nil for none: nobody is believed
+	Revocations *Revocations         // nil for none: nobody is asked
+	Numbers     *stircert.NumberData // whose numbers are whose; nil when nobody knows. See LoadNumberData
+	Repository  RepositoryConfig     // how certificates are fetched
 
 	// Directory keeps trusted chains across restarts; empty for memory alone. It is made if it is not there. Whoever
 	// can write to it can at most make us fetch a certificate again: all that is read from it is judged like what
@@ -48,10 +51,11 @@ type Verifier struct {
 	unproven   *cache // on probation
 	disk       *disk
 	failures   *failures
-	allowance  *allowance
-	slots      *slots
+	turns      turns // of fetching certificates
+	contents   turns // of fetching what tokens point to
 	now        func() time.Time
 	judge      atomic.Pointer[judge]
+	judging    sync.Mutex // held while judge is replaced
 	judgedMax  int
 	counters   counters
 
@@ -72,12 +76,13 @@ func New(cfg Config) (*Verifier, error) {
 		cache:      newCache(cfg.CertificatesMax),
 		unproven:   newCache(unprovenMax),
 		failures:   newFailures(cfg.FailuresMax, cfg.HostFailuresMax),
-		allowance:  newAllowance(),
-		slots:      newSlots(cfg.FetchesMax, cfg.HostFetchesMax, cfg.WaitingMax),
+		turns:      turns{newAllowance(), newSlots(cfg.FetchesMax, cfg.HostFetchesMax, cfg.WaitingMax)},
+		contents:   turns{newAllowance(), newSlots(max(1, cfg.FetchesMax/2), cfg.HostFetchesMax, cfg.WaitingMax/4)},
 		now:        cfg.Now,
 		judgedMax:  2 * cfg.CertificatesMax,
 	}
 	v.open, v.close = context.WithCancel(context.Background())
+	v.judge.Store(&judge{now: cfg.Now, counters: &v.counters, revocations: cfg.Revocations, numbers: cfg.Numbers})
 	v.SetAnchors(cfg.Anchors)
 	if cfg.Directory != "" {
 		if err := v.load(cfg.Directory); err != nil {
@@ -115,7 +120,36 @@ func (v *Verifier) SetAnchors(a *Anchors) {
 	if a == nil {
 		a, _ = NewAnchors() // none cannot be wrong
 	}
-	v.judge.Store(newJudge(a, v.now, v.judgedMax, &v.counters.chainBuilds))
+	v.replaceJudge(func(j *judge) { j.anchors, j.paths = a, newPaths(v.judgedMax) })
+}
+
+// SetNumbers replaces what is known of whose numbers are whose, as SetAnchors does the anchors.
+func (v *Verifier) SetNumbers(d *stircert.NumberData) {
+	v.replaceJudge(func(j *judge) { j.numbers, j.paths = d, newPaths(v.judgedMax) })
+}
+
+// SetRevocations replaces what is known of revoked certificates, for all that is asked from now on: who is revoked by a new
+// list is believed by no call that begins after this one has returned. With a new list from a known source, each cached
+// chain is looked up once; with other sources it is judged anew.
+func (v *Verifier) SetRevocations(r *Revocations) {
+	v.replaceJudge(func(j *judge) {
+		if !r.sameSources(j.revocations) {
+			j.paths = newPaths(v.judgedMax)
+		}
+		j.revocations = r
+		j.generation++
+	})
+	v.failures.forgetIf(func(fault *oob.Fault) bool {
+		return errors.Is(fault, stircert.Revoked) || errors.Is(fault, stircert.RevocationUnknown)
+	})
+}
+
+func (v *Verifier) replaceJudge(edit func(*judge)) {
+	v.judging.Lock()
+	defer v.judging.Unlock()
+	next := *v.judge.Load()
+	edit(&next)
+	v.judge.Store(&next)
 }
 
 // Close ends the fetches that are under way and waits for them. What is cached can still be used.
@@ -167,8 +201,8 @@ func (v *Verifier) Credential(ctx context.Context, x5u string) (*Credential, err
 	return entry.credential, nil
 }
 
-// Judge says whether a chain is believed that came by another way than an x5u. An error is the fault
-// CredentialUntrusted.
+// Judge says whether a chain is believed that came by another way than an x5u, our own for instance; revocation is part of
+// that. An error is the fault CredentialUntrusted.
 func (v *Verifier) Judge(c *Chain) error { return v.judgeAt(c, v.now()) }
 
 func (v *Verifier) judgeAt(c *Chain, now time.Time) error {
@@ -191,14 +225,35 @@ func (v *Verifier) Cached(x5u string) bool {
 func (v *Verifier) entry(ctx context.Context, x5u string) (*cached, error) {
 	now := v.now()
 	entry := v.kept(x5u, now)
-	if entry == nil || v.judgeAt(entry.chain, now) != nil {
-		v.counters.misses.Add(1)
-		return v.await(ctx, x5u, entry) // the repository may have a newer one than what expired or lost its CA
+	if entry == nil {
+		return v.miss(ctx, x5u, nil, nil)
+	}
+	if err := v.judgeAt(entry.chain, now); err != nil {
+		return v.miss(ctx, x5u, entry, err)
 	}
 	v.counters.hits.Add(1)
 	if !now.Before(entry.fresh) {
 		v.counters.staleServed.Add(1)
 		v.refresh(entry, now)
+	}
+	return entry, nil
+}
+
+// miss fetches, because there is nothing, or because the repository may have a newer one than what expired, lost its CA
+// or was revoked. What is wrong with that is the answer if it is revoked and nothing newer is to be had: a signer who
+// turns off his host is no less revoked.
+func (v *Verifier) miss(ctx context.Context, x5u string, seen *cached, wrong error) (*cached, error) {
+	v.counters.misses.Add(1)
+	entry, err := v.await(ctx, x5u, seen)
+	switch {
+	case err != nil && errors.Is(wrong, stircert.Revoked):
+		return nil, wrong
+	case err != nil:
+		return nil, err
+	}
+	// The fetch may have been under way already when something was set with which it is not believed.
+	if err := v.judgeAt(entry.chain, v.now()); err != nil {
+		return nil, err
 	}
 	return entry, nil
 }

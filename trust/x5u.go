@@ -2,6 +2,7 @@ package trust
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -11,7 +12,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// X5UBytesMax bounds an x5u. RFC 3986 has no limit; those of the network stay below 300.
+// X5UBytesMax bounds an x5u, and any other URL that comes from a stranger. RFC 3986 has no limit; those of the network stay below 300.
 const X5UBytesMax = 2048
 
 // Laboratory exempts named hosts from two rules: they may have private addresses and any port, and their TLS
@@ -28,7 +29,7 @@ func (l Laboratory) has(u *url.URL) bool {
 	})
 }
 
-// source is where a certificate is fetched: an x5u that passed the rules.
+// source is where something is fetched: an x5u, or another URL, that passed the rules.
 type source struct {
 	x5u        string
 	url        *url.URL
@@ -40,21 +41,41 @@ type source struct {
 // parseX5U applies the rules of ATIS-1000074 to the text of an x5u: https, port absent, 443 or 8443, no userinfo, no
 // query and no fragment, not even empty ones.
 func (r *Repository) parseX5U(x5u string) (source, error) {
-	if x5u == "" || len(x5u) > X5UBytesMax {
-		return source{}, fmt.Errorf("%w: not 1 to %d bytes", ErrX5U, X5UBytesMax)
+	s, err := r.parse(x5u)
+	if err == nil && strings.ContainsRune(x5u, '?') {
+		err = errors.New("a query")
 	}
-	for i := range len(x5u) {
-		if x5u[i] <= ' ' || x5u[i] > '~' {
-			return source{}, fmt.Errorf("%w: byte %d does not belong into a URI", ErrX5U, i+1)
+	if err != nil {
+		return source{}, fmt.Errorf("%w: %w", ErrX5U, err)
+	}
+	return s, nil
+}
+
+// parseURL applies the rules for x5u's to another URL, which may have a query.
+func (r *Repository) parseURL(text string) (source, error) {
+	s, err := r.parse(text)
+	if err != nil {
+		return source{}, fmt.Errorf("%w: %w", ErrURL, err)
+	}
+	return s, nil
+}
+
+func (r *Repository) parse(text string) (source, error) {
+	if text == "" || len(text) > X5UBytesMax {
+		return source{}, fmt.Errorf("not 1 to %d bytes", X5UBytesMax)
+	}
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] > '~' {
+			return source{}, fmt.Errorf("byte %d does not belong into a URI", i+1)
 		}
 	}
-	u, err := url.Parse(x5u)
+	u, err := url.Parse(text)
 	if err != nil {
-		return source{}, fmt.Errorf("%w: not a URI", ErrX5U) // err would repeat it
+		return source{}, errors.New("not a URI") // err would repeat it
 	}
-	s := source{x5u: x5u, url: u, host: strings.ToLower(u.Hostname()), laboratory: r.laboratory.has(u)}
+	s := source{x5u: text, url: u, host: strings.ToLower(u.Hostname()), laboratory: r.laboratory.has(u)}
 	if err := s.check(r.refuseIPLiterals); err != nil {
-		return source{}, fmt.Errorf("%w: %w", ErrX5U, err)
+		return source{}, err
 	}
 	s.owner = s.host
 	if !s.laboratory {
@@ -96,8 +117,6 @@ func (s source) check(refuseIPLiterals bool) error {
 		return fmt.Errorf("no host")
 	case s.url.User != nil:
 		return fmt.Errorf("user information")
-	case strings.ContainsRune(s.x5u, '?'):
-		return fmt.Errorf("a query")
 	case strings.ContainsRune(s.x5u, '#'):
 		return fmt.Errorf("a fragment")
 	case strings.HasSuffix(s.url.Host, ":"):

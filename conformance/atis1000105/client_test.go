@@ -79,7 +79,7 @@ func TestATIS105_42_NothingFoundIsSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	service, err := stias.New(stias.Config{
-		SPC: p.Upstream.SPC, Key: p.Upstream.Key, X5U: p.Upstream.X5U, Certificate: p.Upstream.Certificate, Publisher: gateway, Now: p.Clock.Now,
+		SPC: p.Upstream.SPC, Credential: stias.Credential{Key: p.Upstream.Key, X5U: p.Upstream.X5U}, Publisher: gateway, Now: p.Clock.Now,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 // Cert is `viaduct cert`.
 type Cert struct {
 	Inspect CertInspect `cmd:"" help:"Say what an STI certificate is good for."`
+	Lint    CertLint    `cmd:"" help:"Compare STI certificates with ATIS-1000080 and the certificate policy."`
+	Survey  CertSurvey  `cmd:"" help:"Read a corpus of STI certificates and count what becomes of them."`
 }
 
 // CertInspect is `viaduct cert inspect`.

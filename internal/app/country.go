@@ -124,7 +124,7 @@ func (s *server) url() string { return "https://" + s.publicListener.Addr().Stri
 
 func (c *country) openProvider(spc string) (*provider, error) {
 	p := &provider{spc: spc, signer: Signer{Lab: c.dir, SPC: spc}, roots: []string{filepath.Join(c.dir, labTLSRoot)}}
-	key, err := p.signer.load()
+	credential, err := p.signer.credential()
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (c *country) openProvider(spc string) (*provider, error) {
 		return nil, err
 	}
 	if p.signs, err = stias.New(stias.Config{
-		SPC: spc, Key: key, X5U: p.signer.X5U, Policy: stias.Policy{Own: []tn.Range{own}, Customers: []string{"acme"}},
+		SPC: spc, Credential: credential, Policy: stias.Policy{Own: []tn.Range{own}, Customers: []string{"acme"}},
 	}); err != nil {
 		return nil, err
 	}

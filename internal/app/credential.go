@@ -8,8 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
+	"github.com/viaduct-oob/viaduct/internal/hsm"
+	"github.com/viaduct-oob/viaduct/stias"
+	"github.com/viaduct-oob/viaduct/stircert"
 	"github.com/viaduct-oob/viaduct/tn"
 	"github.com/viaduct-oob/viaduct/trust"
 )
@@ -18,7 +22,7 @@ import (
 type Signer struct {
 	Lab string `type:"existingdir" placeholder:"DIR" help:"Laboratory from lab init; gives the key, the x5u, the CPS and the roots."`
 	SPC string `placeholder:"SPC" help:"Service provider code in whose name to act."`
-	Key string `type:"existingfile" placeholder:"FILE" help:"Private key, PEM (PKCS #8 or SEC 1), P-256."`
+	Key string `placeholder:"FILE|URI" help:"Private key on P-256: a PEM file (PKCS #8 or SEC 1), or a key in a token, pkcs11:token=…;object=…?module-path=/…&pin-source=file:/…"`
 	X5U string `name:"x5u" placeholder:"URL" help:"Where the certificate chain of the key is served."`
 }
 
@@ -32,7 +36,29 @@ func (s *Signer) load() (crypto.Signer, error) {
 	if s.Key == "" || s.X5U == "" {
 		return nil, errors.New("--key and --x5u are needed, or --lab and --spc")
 	}
-	return readKey(s.Key)
+	return openKey(s.Key)
+}
+
+// credential is what the authentication service signs with. In a laboratory the certificate is at hand, too.
+func (s *Signer) credential() (stias.Credential, error) {
+	key, err := s.load()
+	if err != nil {
+		return stias.Credential{}, err
+	}
+	credential := stias.Credential{Key: key, X5U: s.X5U}
+	if s.Lab == "" {
+		return credential, nil
+	}
+	text, err := os.ReadFile(filepath.Join(s.Lab, labRepository, s.SPC+".pem"))
+	if err != nil {
+		return stias.Credential{}, plain(err)
+	}
+	certs, err := stircert.ParseChainPEM(text)
+	if err != nil {
+		return stias.Credential{}, err
+	}
+	credential.Chain = trust.NewChain(certs)
+	return credential, nil
 }
 
 func (s *Signer) fromLab() error {
@@ -66,6 +92,18 @@ func (s *Signer) laboratory() trust.Laboratory {
 		return trust.Laboratory{}
 	}
 	return trust.Laboratory{Hosts: []string{lab.repository}}
+}
+
+// openKey opens a key where it is kept: in a file, or in a token, which stays open until the process ends.
+func openKey(where string) (crypto.Signer, error) {
+	if !hsm.IsURI(where) {
+		return readKey(where)
+	}
+	key, err := hsm.Open(hsm.Config{URI: where})
+	if err != nil {
+		return nil, fmt.Errorf("--key: %w", err)
+	}
+	return key, nil
 }
 
 func readKey(name string) (*ecdsa.PrivateKey, error) {

@@ -8,70 +8,17 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/viaduct-oob/viaduct/identity"
-	"github.com/viaduct-oob/viaduct/internal/uuid"
 	"github.com/viaduct-oob/viaduct/passport"
 	"github.com/viaduct-oob/viaduct/tn"
-	"github.com/viaduct-oob/viaduct/trust"
 )
 
 // Passport is `viaduct passport`.
 type Passport struct {
-	Sign    PassportSign    `cmd:"" help:"Sign a shaken PASSporT and print it."`
+	Sign    PassportSign    `cmd:"" help:"Sign a PASSporT of any type and print it."`
 	Verify  PassportVerify  `cmd:"" help:"Verify a PASSporT for a call; every check is shown."`
 	Inspect PassportInspect `cmd:"" help:"Take a PASSporT apart and say what is odd about it. Verifies nothing."`
-}
-
-// PassportSign is `viaduct passport sign`.
-type PassportSign struct {
-	Signer
-	Orig   string   `required:"" placeholder:"NUMBER" help:"Calling number."`
-	Dest   []string `required:"" placeholder:"NUMBER" help:"Called number; may be repeated."`
-	Attest string   `default:"A" enum:"A,B,C" help:"Attestation level (${default})."`
-	OrigID string   `name:"origid" placeholder:"UUID" help:"Origination identifier; a new one if left out."`
-	Header bool     `help:"Print the value of an Identity header instead of the bare token."`
-}
-
-// Run prints the token.
-func (s *PassportSign) Run(std *Streams) error {
-	key, err := s.load()
-	if err != nil {
-		return err
-	}
-	if s.OrigID != "" && !uuid.Is(s.OrigID) {
-		return errors.New("--origid is a UUID, such as 123e4567-e89b-12d3-a456-426655440000")
-	}
-	if err := trust.CheckX5U(s.X5U, s.laboratory()); err != nil {
-		fmt.Fprintf(std.Err, "viaduct: warning: verifiers will not fetch the certificate: %v\n", err)
-	}
-	claims := passport.Claims{IAT: time.Now(), Attest: passport.Attestation(s.Attest), OrigID: s.OrigID}
-	if claims.OrigID == "" {
-		claims.OrigID = uuid.New()
-	}
-	if claims.Orig, err = parseParty("--orig", s.Orig); err != nil {
-		return err
-	}
-	if len(s.Dest) == 0 { // --dest ''
-		return errors.New("--dest is needed")
-	}
-	for _, text := range s.Dest {
-		dest, err := parseParty("--dest", text)
-		if err != nil {
-			return err
-		}
-		claims.Dest = append(claims.Dest, dest)
-	}
-	token, err := passport.Sign(key, passport.Shaken, s.X5U, claims)
-	if err != nil {
-		return err
-	}
-	if s.Header {
-		token = identity.Header{Token: token, Info: s.X5U, Alg: "ES256", PPT: string(passport.Shaken)}.String()
-	}
-	_, err = fmt.Fprintln(std.Out, token)
-	return err
 }
 
 // PassportInspect is `viaduct passport inspect`.

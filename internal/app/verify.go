@@ -51,6 +51,7 @@ func (b *Believer) open(labDir string, now func() time.Time) (*trust.Verifier, e
 // PassportVerify is `viaduct passport verify`.
 type PassportVerify struct {
 	Believer
+	Answer
 	Lab   string        `type:"existingdir" placeholder:"DIR" help:"Laboratory from lab init; gives anchors and repository."`
 	Orig  string        `placeholder:"NUMBER" help:"Calling number of the call; that of the token if left out, and then nothing is said about the call."`
 	Dest  string        `placeholder:"NUMBER" help:"Called number of the call; that of the token if left out."`
@@ -68,13 +69,9 @@ func (v *PassportVerify) Run(std *Streams) error {
 	if v.Fresh <= 0 {
 		return errors.New("--fresh must be above 0s")
 	}
-	texts, err := readTokens(v.Token, std.In)
+	call, retrieved, err := v.read(std.In)
 	if err != nil {
-		return err
-	}
-	call, retrieved, err := v.call(texts)
-	if err != nil {
-		return err
+		return v.refuse(std.Out, err)
 	}
 	verifier, err := v.open(v.Lab, now)
 	if err != nil {
@@ -89,7 +86,7 @@ func (v *PassportVerify) Run(std *Streams) error {
 		return err
 	}
 	verdict := service.Verify(context.Background(), call)
-	writeVerdict(std.Out, verdict)
+	v.write(std.Out, verdict)
 	if verdict.Verstat != oob.VerstatPassed {
 		return ErrNegative
 	}
@@ -105,6 +102,22 @@ func (g given) Retrieve(context.Context, oob.Key) ([]string, error) {
 		return nil, oob.Faultf(oob.NotFound, "no PASSporT was given")
 	}
 	return g, nil
+}
+
+// read gives the call and what was retrieved for it, from a request or from tokens.
+func (v *PassportVerify) read(in io.Reader) (stivs.Call, given, error) {
+	if v.Request == "" {
+		texts, err := readTokens(v.Token, in)
+		if err != nil {
+			return stivs.Call{}, nil, err
+		}
+		return v.call(texts)
+	}
+	if v.Token != "" || v.Orig != "" || v.Dest != "" {
+		return stivs.Call{}, nil, errors.New("--request says everything about the call: leave out the token, --orig and --dest")
+	}
+	call, err := v.readCall(in)
+	return call, nil, err
 }
 
 // call makes the call to verify against: whole Identity header values have come in band, bare tokens out of band.
@@ -144,7 +157,7 @@ func (v *PassportVerify) call(texts []string) (call stivs.Call, retrieved given,
 func writeVerdict(w io.Writer, v oob.Verdict) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range v.Checks {
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", c.Outcome, c.Name, c.Case, c.Section, c.Took.Round(time.Microsecond), c.Detail)
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", c.Outcome, c.Name, c.Case, c.Section, c.Took.Round(time.Microsecond), joined(c.Of, c.Detail))
 	}
 	_ = table.Flush()
 	fmt.Fprintf(w, "%s", v.Verstat)
@@ -156,4 +169,12 @@ func writeVerdict(w io.Writer, v oob.Verdict) {
 		fmt.Fprintf(w, "  %s", v.ReasonDesc)
 	}
 	fmt.Fprintln(w)
+}
+
+// joined puts what a check is of before what it compared.
+func joined(of, detail string) string {
+	if of == "" {
+		return detail
+	}
+	return of + ": " + detail
 }

@@ -61,6 +61,8 @@ var rooms = []room{
 		directly: []string{"net/http", "encoding/json", "crypto/tls"}, why: "it decides; the door carries, the dialect reads, the shelf keeps"},
 	{path: "internal/wire/atis", layer: serviceLayer, never: []string{"internal/cps", "internal/store/...", "internal/httpapi"},
 		why: "a dialect is bytes to nouns and back; client and server share it"},
+	{path: "internal/wire/sti", layer: serviceLayer, never: append([]string{"internal/cps", "internal/store/...", "internal/httpapi"}, network...),
+		why: "a dialect is bytes to nouns and back, whoever serves or asks"},
 	{path: "internal/proof", layer: serviceLayer, never: []string{"internal/cps", "internal/store/..."}, why: "it tells who asks, not what they may"},
 	{path: "internal/store", layer: serviceLayer, never: []string{"net/http", "internal/wire/...", "passport"}, why: "the shelf never looks into what lies on it"},
 	{path: "internal/store/local", layer: serviceLayer, never: []string{"net/http", "internal/wire/...", "passport"}, why: "the shelf never looks into what lies on it"},

@@ -136,7 +136,7 @@ func Sign(key crypto.Signer, header, payload []byte) (string, error) {
 	if public, ok := key.Public().(*ecdsa.PublicKey); !ok || !isP256(public) {
 		return "", fmt.Errorf("sign token: %w: the key is not on P-256", ErrSignatureForm)
 	}
-	input := base64url.EncodeToString(header) + "." + base64url.EncodeToString(payload)
+	input := SigningInput(header, payload)
 	digest := sha256.Sum256([]byte(input))
 	random := rand.Reader
 	if _, ok := key.(*ecdsa.PrivateKey); ok {
@@ -151,6 +151,11 @@ func Sign(key crypto.Signer, header, payload []byte) (string, error) {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
 	return input + "." + base64url.EncodeToString(signature), nil
+}
+
+// SigningInput is what the signature of a header and a payload covers (RFC 7515 §5.1).
+func SigningInput(header, payload []byte) string {
+	return base64url.EncodeToString(header) + "." + base64url.EncodeToString(payload)
 }
 
 // SignedLength is the length in bytes of the compact JWS that Sign makes.

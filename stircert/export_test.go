@@ -1,0 +1,31 @@
+package stircert
+
+// LintRuleNames are the names of the rules of Lint.
+func LintRuleNames() []string {
+	var names []string
+	for _, r := range lintRules {
+		names = append(names, r.name)
+	}
+	return names
+}
+
+// PolicyRow is a row of what must fail a call.
+type PolicyRow struct {
+	Problem         Problem
+	Section, Reason string
+}
+
+// LeafPolicy and IssuerPolicy are the tables.
+func LeafPolicy() []PolicyRow   { return rowsOf(leafPolicy) }
+func IssuerPolicy() []PolicyRow { return rowsOf(issuerPolicy) }
+
+func rowsOf(policy []policyRow) []PolicyRow {
+	var rows []PolicyRow
+	for _, r := range policy {
+		rows = append(rows, PolicyRow{r.problem, r.section, r.reason})
+	}
+	return rows
+}
+
+// ParseCRLPoints reads the value of the extension.
+var ParseCRLPoints = parseCRLPoints

@@ -1,0 +1,49 @@
+package stivs
+
+import (
+	"context"
+
+	"github.com/viaduct-oob/viaduct/oob"
+)
+
+// enrich adds to a verdict what does not decide it: the priority of the call, and what may be shown of the caller. It
+// uses what is left of the budget. Its failure is not the verdict's.
+func (v *verification) enrich(ctx context.Context, verdict *oob.Verdict) {
+	defer v.survive("rich call data")
+	v.current = v.judged // a diversion may have come on either road
+	var extras []*candidate
+	for _, c := range v.judged {
+		if (c.role == prioritises || c.role == enriches) && len(c.checks) == stepsToMatch {
+			extras = append(extras, c)
+		}
+	}
+	for i, c := range extras {
+		if c.role == enriches && verdict.Verstat != oob.VerstatPassed {
+			c.skipRest("nothing is shown of a caller who is not verified", v.now())
+			continue
+		}
+		v.believe(ctx, c, len(extras)-i)
+	}
+	verdict.Priority = v.priority()
+	if verdict.Verstat == oob.VerstatPassed {
+		verdict.Rich = v.rich(ctx, v.decider)
+	}
+}
+
+// priority is what the rph PASSporTs say: one good one suffices.
+func (v *verification) priority() *oob.Priority {
+	var found *oob.Priority
+	for _, c := range v.judged {
+		switch {
+		case c.role != prioritises:
+			continue
+		case c.passed:
+			return &oob.Priority{Verstat: oob.PriorityPassed, Values: c.claims.RPH, SPH: c.claims.SPH}
+		case c.wrong.Row().Verstat == oob.VerstatFailed:
+			found = &oob.Priority{Verstat: oob.PriorityFailed}
+		case found == nil:
+			found = &oob.Priority{Verstat: oob.PriorityNoValidation}
+		}
+	}
+	return found
+}

@@ -1,0 +1,233 @@
+package stivs_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/oobtest"
+	"github.com/viaduct-oob/viaduct/stivs"
+)
+
+// shelf is a CPS that holds what a test lays there.
+type shelf struct{ tokens []string }
+
+func (s *shelf) Retrieve(context.Context, oob.Key) ([]string, error) {
+	if len(s.tokens) == 0 {
+		return nil, oob.Faultf(oob.NotFound, "nothing there")
+	}
+	return slices.Clone(s.tokens), nil
+}
+
+// named is a call from caller to called with an ID, out of band unless fields are given.
+func named(id string, fields ...string) stivs.Call {
+	call := plainCall(fields...)
+	call.ID, call.Key = id, key
+	return call
+}
+
+func TestRFC8224_S12_1_APassportVerifiesOneCall(t *testing.T) {
+	l := newLaboratory(t)
+	s := l.service(nil)
+	signed := l.signed()
+	field := signed.Identity.String()
+	inBand := func(id, field string) stivs.Call { c := plainCall(field); c.ID = id; return c }
+	wantPassed(t, s.Verify(t.Context(), inBand("a", field)), oob.SourceInBand)
+	t.Run("the same call again", func(t *testing.T) {
+		wantPassed(t, s.Verify(t.Context(), inBand("a", field)), oob.SourceInBand)
+	})
+	t.Run("another call", func(t *testing.T) {
+		verdict := s.Verify(t.Context(), inBand("b", field))
+		checkShape(t, verdict)
+		wantCase(t, verdict, stivs.V1)
+	})
+	t.Run("a call without a name is another", func(t *testing.T) {
+		wantCase(t, s.Verify(t.Context(), inBand("", field)), stivs.V1)
+	})
+	t.Run("the twin of its signature", func(t *testing.T) { // whoever has (r, s) has (r, n−s)
+		wantCase(t, s.Verify(t.Context(), inBand("c", l.field(malleate(t, signed.Passport)))), stivs.V1)
+	})
+	t.Run("as long as it is fresh", func(t *testing.T) {
+		l.now = l.now.Add(60 * time.Second)
+		wantCase(t, s.Verify(t.Context(), inBand("d", field)), stivs.V1)
+		l.now = l.now.Add(time.Second)
+		wantCase(t, s.Verify(t.Context(), inBand("d", field)), stivs.E15)
+	})
+	t.Run("a fresh one behind a used one", func(t *testing.T) {
+		first, second := l.signed(), l.signed()
+		wantPassed(t, s.Verify(t.Context(), inBand("e", first.Identity.String())), oob.SourceInBand)
+		verdict := s.Verify(t.Context(), stivs.Call{ID: "f", Orig: caller, Dest: called,
+			Identity: []string{first.Identity.String(), second.Identity.String()}})
+		wantPassed(t, verdict, oob.SourceInBand)
+		if verdict.OrigID != second.OrigID {
+			t.Error("the used one verified it")
+		}
+	})
+	t.Run("a token from the future is remembered until it is stale", func(t *testing.T) {
+		token := l.forge(nil, members{"iat": l.now.Unix() + 60})
+		wantPassed(t, s.Verify(t.Context(), inBand("g", l.field(token))), oob.SourceInBand)
+		for range 119 {
+			l.now = l.now.Add(time.Second)
+			s.Verify(t.Context(), inBand(fmt.Sprint("h", l.now), l.signed().Identity.String()))
+		}
+		l.now = l.now.Add(time.Second)
+		wantCase(t, s.Verify(t.Context(), inBand("i", l.field(token))), stivs.V1)
+	})
+}
+
+// RFC 8816 §7.4: whoever makes somebody's call can place one of his own that takes its PASSporT. Which call it belongs
+// to is not known, so neither is verified, also the one that has been already.
+func TestRFC8816_S7_4_MoreCallsThanPassportsAreNotVerified(t *testing.T) {
+	setUp := func(t *testing.T, edit func(*stivs.Config)) (l *laboratory, s *stivs.Service, cps *shelf, withdrawn *[]string) {
+		l, cps, withdrawn = newLaboratory(t), &shelf{}, &[]string{}
+		return l, l.service(func(cfg *stivs.Config) {
+			cfg.Retriever = cps
+			cfg.Withdrawn = func(call, why string) { *withdrawn = append(*withdrawn, call+": "+why) }
+			if edit != nil {
+				edit(cfg)
+			}
+		}), cps, withdrawn
+	}
+	const why = ": More calls came between these numbers than there are PASSporTs."
+	t.Run("thief first", func(t *testing.T) {
+		l, s, cps, withdrawn := setUp(t, nil)
+		cps.tokens = []string{l.signed().Passport}
+		wantPassed(t, s.Verify(t.Context(), named("thief")), oob.SourceOutOfBand)
+		verdict := s.Verify(t.Context(), named("genuine"))
+		wantCase(t, verdict, stivs.V1)
+		if !slices.Equal(*withdrawn, []string{"thief" + why}) {
+			t.Errorf("withdrawn %q", *withdrawn)
+		}
+		if check := checkNamed(t, verdict, "number of calls"); check.Outcome != oob.CheckFailed || check.Case != "V2" {
+			t.Errorf("%+v", check)
+		}
+		s.Verify(t.Context(), named("third"))
+		if len(*withdrawn) != 1 {
+			t.Errorf("told twice: %q", *withdrawn)
+		}
+	})
+	t.Run("genuine first, and the same call may ask again before", func(t *testing.T) {
+		l, s, cps, withdrawn := setUp(t, nil)
+		cps.tokens = []string{l.signed().Passport}
+		for range 3 {
+			wantPassed(t, s.Verify(t.Context(), named("genuine")), oob.SourceOutOfBand)
+		}
+		wantCase(t, s.Verify(t.Context(), named("thief")), stivs.V1)
+		if len(*withdrawn) != 1 {
+			t.Errorf("withdrawn %q", *withdrawn)
+		}
+		wantCase(t, s.Verify(t.Context(), named("genuine")), stivs.V2) // asked again, it is as it was told
+	})
+	t.Run("two calls, two PASSporTs", func(t *testing.T) {
+		l, s, cps, withdrawn := setUp(t, nil)
+		first, second := l.signed(), l.signed() // within one second
+		cps.tokens = []string{second.Passport, first.Passport}
+		one, two := s.Verify(t.Context(), named("1")), s.Verify(t.Context(), named("2"))
+		wantPassed(t, one, oob.SourceOutOfBand)
+		wantPassed(t, two, oob.SourceOutOfBand)
+		if one.OrigID != second.OrigID || two.OrigID != first.OrigID || len(*withdrawn) != 0 {
+			t.Errorf("%s and %s, withdrawn %q", one.OrigID, two.OrigID, *withdrawn)
+		}
+		wantCase(t, s.Verify(t.Context(), named("3")), stivs.V1)
+		if len(*withdrawn) != 2 {
+			t.Errorf("withdrawn %q", *withdrawn)
+		}
+	})
+	t.Run("the second PASSporT comes with the second call", func(t *testing.T) {
+		l, s, cps, _ := setUp(t, nil)
+		cps.tokens = []string{l.signed().Passport}
+		wantPassed(t, s.Verify(t.Context(), named("1")), oob.SourceOutOfBand)
+		l.now = l.now.Add(20 * time.Second)
+		cps.tokens = []string{l.signed().Passport} // the first has expired on the CPS
+		wantPassed(t, s.Verify(t.Context(), named("2")), oob.SourceOutOfBand)
+	})
+	t.Run("a PASSporT that is not good counts for nothing", func(t *testing.T) {
+		l, s, cps, withdrawn := setUp(t, nil)
+		foreign, err := oobtest.NewPKI(oobtest.PKIConfig{Now: l.clock})
+		l.must(err)
+		stranger := l.issue(foreign, oobtest.IssueConfig{SPC: "6666"})
+		cps.tokens = []string{l.signed().Passport, l.signedBy(stranger, caller, called).Passport}
+		wantPassed(t, s.Verify(t.Context(), named("1")), oob.SourceOutOfBand)
+		s.Verify(t.Context(), named("2"))
+		if len(*withdrawn) != 1 {
+			t.Errorf("withdrawn %q", *withdrawn)
+		}
+	})
+	t.Run("two providers that sign for one call are one", func(t *testing.T) {
+		l, s, cps, withdrawn := setUp(t, nil)
+		transit := l.issue(l.pki, oobtest.IssueConfig{SPC: "567B"})
+		cps.tokens = []string{l.signed().Passport, l.signedBy(transit, caller, called).Passport}
+		wantPassed(t, s.Verify(t.Context(), named("1")), oob.SourceOutOfBand)
+		wantCase(t, s.Verify(t.Context(), named("2")), stivs.V2)
+		if len(*withdrawn) != 1 {
+			t.Errorf("withdrawn %q", *withdrawn)
+		}
+	})
+	t.Run("a call that came long before the PASSporT was made", func(t *testing.T) {
+		l, s, cps, _ := setUp(t, func(cfg *stivs.Config) { cfg.Freshness = oob.Freshness{Past: time.Minute, Future: time.Second} })
+		if v := s.Verify(t.Context(), named("unsigned")); v.Verstat != oob.VerstatNoValidation {
+			t.Fatal(story(v))
+		}
+		l.now = l.now.Add(10 * time.Second)
+		cps.tokens = []string{l.signed().Passport}
+		wantPassed(t, s.Verify(t.Context(), named("signed")), oob.SourceOutOfBand)
+	})
+	t.Run("in band each call has brought its own", func(t *testing.T) {
+		l, s, cps, withdrawn := setUp(t, nil)
+		cps.tokens = []string{l.signed().Passport}
+		wantPassed(t, s.Verify(t.Context(), named("1")), oob.SourceOutOfBand)
+		wantPassed(t, s.Verify(t.Context(), named("2", l.signed().Identity.String())), oob.SourceInBand)
+		if len(*withdrawn) != 0 {
+			t.Errorf("withdrawn %q", *withdrawn)
+		}
+	})
+	t.Run("kept by configuration", func(t *testing.T) {
+		l, s, cps, withdrawn := setUp(t, func(cfg *stivs.Config) { cfg.KeepOutnumbered = true })
+		transit := l.issue(l.pki, oobtest.IssueConfig{SPC: "567B"})
+		cps.tokens = []string{l.signed().Passport, l.signedBy(transit, caller, called).Passport}
+		wantPassed(t, s.Verify(t.Context(), named("1")), oob.SourceOutOfBand)
+		verdict := s.Verify(t.Context(), named("2"))
+		wantPassed(t, verdict, oob.SourceOutOfBand)
+		if verdict.Doubt == "" || len(*withdrawn) != 0 {
+			t.Errorf("doubt %q, withdrawn %q", verdict.Doubt, *withdrawn)
+		}
+	})
+	t.Run("more calls than are told apart", func(t *testing.T) {
+		l, s, cps, _ := setUp(t, nil)
+		for range 64 {
+			cps.tokens = []string{l.signed().Passport}
+			s.Verify(t.Context(), named(cps.tokens[0]))
+		}
+		cps.tokens = []string{l.signed().Passport}
+		wantCase(t, s.Verify(t.Context(), named("one more")), stivs.V2)
+		l.now = l.now.Add(5 * time.Minute)
+		cps.tokens = []string{l.signed().Passport}
+		wantPassed(t, s.Verify(t.Context(), named("later")), oob.SourceOutOfBand)
+	})
+}
+
+func TestServicesThatShareAMemoryShareItsRules(t *testing.T) {
+	l := newLaboratory(t)
+	memory := stivs.NewMemory(2 * time.Minute)
+	share := func(cfg *stivs.Config) { cfg.Memory = memory }
+	field := l.signed().Identity.String()
+	wantPassed(t, l.service(share).Verify(t.Context(), plainCall(field)), oob.SourceInBand)
+	wantCase(t, l.service(share).Verify(t.Context(), plainCall(field)), stivs.V1)
+}
+
+func TestMemoryThatIsFullVerifiesNothing(t *testing.T) {
+	l := newLaboratory(t)
+	memory := stivs.NewMemory(2 * time.Minute)
+	stivs.SetMemoryMax(memory, 2)
+	cps := &shelf{}
+	s := l.service(func(cfg *stivs.Config) { cfg.Memory, cfg.Retriever = memory, cps })
+	for range 2 {
+		wantPassed(t, s.Verify(t.Context(), plainCall(l.signed().Identity.String())), oob.SourceInBand)
+	}
+	wantCase(t, s.Verify(t.Context(), plainCall(l.signed().Identity.String())), stivs.V4)
+	l.now = l.now.Add(4 * time.Minute)
+	wantPassed(t, s.Verify(t.Context(), plainCall(l.signed().Identity.String())), oob.SourceInBand)
+}

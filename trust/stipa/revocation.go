@@ -1,0 +1,72 @@
+package stipa
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/viaduct-oob/viaduct/trust/crl"
+)
+
+// RevocationBytesMax bounds a revocation list that is kept: of the network's 20,000 certificates all could be on it ten
+// times. It is held in memory twice over.
+const RevocationBytesMax = 16 << 20
+
+// CRLSigners are the pinned certificates of those who may sign the revocation list. Their dates do not count, as with
+// [SignersConfig.Pinned].
+type CRLSigners []*x509.Certificate
+
+// Check reads a revocation list and makes sure that it was signed by one of s. It is the Check of a Keeper's Config. A list
+// without a number, which RFC 5280 §5.2.3 asks for, is numbered by the time of its making.
+func (s CRLSigners) Check(_ context.Context, offer Offer) (*Document[*crl.List], error) {
+	list, err := crl.Parse(offer.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", Malformed, err)
+	}
+	if err := s.judge(list); err != nil {
+		return nil, err
+	}
+	number := list.Number()
+	if number == nil {
+		number = big.NewInt(list.ThisUpdate().Unix())
+	}
+	return &Document[*crl.List]{
+		Value: list, Number: number, Content: signedContent(offer.Body), Issued: list.ThisUpdate(), Expires: list.NextUpdate(),
+		Entries: list.Len(), Kept: offer.Body,
+	}, nil
+}
+
+func (s CRLSigners) judge(list *crl.List) error {
+	problem := fmt.Errorf("%w: it is that of none of the pinned certificates", WrongSigner)
+	for _, signer := range s {
+		err := list.CheckSignature(signer)
+		if err == nil {
+			return nil
+		}
+		if errors.Is(err, crl.ErrSignature) {
+			problem = WrongSignature // who it says it is may sign, and did not
+		}
+	}
+	return problem
+}
+
+// signedContent hashes what is signed of a list that crl.Parse has taken, in DER or PEM: to sign the same list twice gives
+// two signatures.
+func signedContent(body []byte) [sha256.Size]byte {
+	if block, _ := pem.Decode(body); block != nil {
+		body = block.Bytes
+	}
+	var list, signed cryptobyte.String
+	input := cryptobyte.String(body)
+	if !input.ReadASN1(&list, asn1.SEQUENCE) || !list.ReadASN1Element(&signed, asn1.SEQUENCE) {
+		return sha256.Sum256(body)
+	}
+	return sha256.Sum256(signed)
+}
