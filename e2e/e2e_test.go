@@ -21,6 +21,7 @@ import (
 	// The binary is built by a child process, of which the test cache knows nothing; this makes it run again when what
 	// the binary is made of has changed.
 	_ "github.com/viaduct-oob/viaduct/internal/app"
+	"github.com/viaduct-oob/viaduct/oobtest"
 )
 
 // binDir holds the real binary, built once.
@@ -50,6 +51,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", binDir+string(os.PathListSeparator)+os.Getenv("PATH"))
+			env.Setenv("SOFTHSM_MODULE", oobtest.SoftHSMModule())
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

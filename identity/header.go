@@ -1,6 +1,7 @@
-// Package identity holds the SIP Identity header field (RFC 8224 §4): from its text to a value and back.
+// Package identity holds the SIP Identity header field (RFC 8224 §4), and the Reason header field that tells what was wrong
+// with it (RFC 9410): from their text to values and back.
 //
-// Knows: the grammar of the field, the forms of it that are seen in the field, the compact form of a PASSporT by its
+// Knows: the grammar of both, the forms of them that are seen in the field, the compact form of a PASSporT by its
 // look. Never hears of: what a PASSporT says, certificates, networks, any SIP stack.
 //
 // Parsing and judging are apart: the parser refuses only what a [Header] cannot represent, because one cannot give the
@@ -14,7 +15,7 @@
 // # Limits
 //
 // A value has at most [BytesMax] bytes and [ParamsMax] unknown parameters; of one request at most [HeadersMax] values
-// are read.
+// are read, and of one message at most [ReasonsMax] reasons.
 package identity
 
 import (

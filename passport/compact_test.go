@@ -78,7 +78,7 @@ func TestRFC8225_S7_WhatCannotBeRebuiltIsRefused(t *testing.T) {
 		{"another typ", good.Compact(), func(h *passport.Header, _ *passport.Claims) { h.Typ = "JWT" }, passport.TypInvalid},
 		{"no x5u", good.Compact(), func(h *passport.Header, _ *passport.Claims) { h.X5U = "" }, passport.HeaderForm},
 		{"no signature", "..", func(*passport.Header, *passport.Claims) {}, passport.SignatureForm},
-		{"a signature in DER", ".." + encode("\x30\x44" + strings.Repeat("\x02", 68)), func(*passport.Header, *passport.Claims) {}, passport.SignatureForm},
+		{"a signature in DER", ".." + encode("\x30\x44"+strings.Repeat("\x02", 68)), func(*passport.Header, *passport.Claims) {}, passport.SignatureForm},
 		{"three dots", "..." + strings.TrimPrefix(good.Compact(), ".."), func(*passport.Header, *passport.Claims) {}, passport.SegmentCount},
 		{"not base64url", "..!", func(*passport.Header, *passport.Claims) {}, passport.Base64Form},
 		{"too long", ".." + strings.Repeat("A", passport.TokenBytesMax), func(*passport.Header, *passport.Claims) {}, passport.TooLong},

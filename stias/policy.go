@@ -82,6 +82,11 @@ var rowReasons = map[passport.Attestation]string{
 }
 
 func (p Policy) compile() (policy, error) {
+	for _, code := range p.Home {
+		if code == "" || strings.Trim(code, "0123456789") != "" {
+			return policy{}, errors.New("policy: a country code of home is not digits alone")
+		}
+	}
 	c := policy{from: map[origin][]int{}, home: p.Home}
 	ours := slices.Clone(p.Own)
 	for i, row := range p.Rows {

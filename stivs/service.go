@@ -1,24 +1,33 @@
 // Package stivs is the verification service: it finds the PASSporT of a call, in band or out of band, checks it, and
 // gives a verdict that shows every check.
 //
-// Knows: the checks of RFC 8224 §6.2 for shaken, the cases of ATIS-1000082 (cases.go), where to look for a PASSporT and
-// for how long. Never hears of: HTTP, SIP messages, how a CPS or a certificate repository is reached.
+// Knows: the checks of RFC 8224 §6.2, the cases of ATIS-1000082 and our own (cases.go), chains of diversions (RFC 8946),
+// what PASSporTs say beside who calls (rph, rich call data), which PASSporT has been used, where to look for one and for
+// how long. Never hears of: HTTP, SIP messages, how a CPS or a certificate repository is reached.
 //
-// Read verify.go first, then steps.go and believe.go.
+// Read verify.go first, then candidate.go, steps.go, believe.go, ways.go, once.go.
 //
 // # What decides
 //
 // One good PASSporT suffices, wherever it came from (RFC 8224 §6.2: only when all are invalid is the call's identity
 // invalid). In band comes first; out of band is asked when no PASSporT in band has passed, also when there were some
 // and all failed: whoever wants to get around a bad one could as well leave it away, so that to refuse the second
-// look would protect nobody, and would punish calls whose header was damaged on the way. When none passes, the one that
-// got furthest through the checks decides, the first of those that got equally far. The checks run from form to
-// signature, so a PASSporT that names this call and this minute and is not believed outranks garbage, and
-// TN-Validation-Failed outranks No-TN-Validation; PASSporTs of other types come last, because they are ignored
-// (RFC 8224 §6.2, step 1). None of this can make a call pass: for that a PASSporT must pass every check itself.
+// look would protect nobody, and would punish calls whose header was damaged on the way. [Differ] has both roads
+// compared. When none passes, the one that got furthest through the checks decides, the first of those that got equally
+// far. The checks run from form to signature, so a PASSporT that names this call and this minute and is not believed
+// outranks garbage, and TN-Validation-Failed outranks No-TN-Validation; PASSporTs of types that prove no caller come
+// last, because they are ignored (RFC 8224 §6.2, step 1). None of this can make a call pass: for that a PASSporT must
+// pass every check itself.
 //
-// Only the type shaken is judged. A call that was diverted is named by a chain of div PASSporTs (RFC 8946 §3), which is
-// not judged: the shaken PASSporT names another called party then, and the verdict is E16 with a check "diversion".
+// Shaken proves a caller; base and rcd PASSporTs, which delegates sign for their numbers, where [Config] accepts them.
+// A PASSporT that names another called party is good where div PASSporTs, each of them good, lead from there to this
+// one (RFC 8946 §4.2). All of a way come on one road.
+//
+// # A PASSporT is used once
+//
+// A PASSporT verifies one call, see [Memory]. In band that is all: the PASSporT came with its call. Out of band nothing
+// ties a PASSporT to one of several calls between the same two numbers, so when more calls have come than there are
+// PASSporTs, none of them is verified, and those that had been are withdrawn.
 //
 // # Failures
 //
@@ -27,9 +36,10 @@
 //
 // # Limits
 //
-// [BudgetDefault], identity.HeadersMax header fields in band, the [RetrievedMax] most promising PASSporTs out of band. No certificate is
-// fetched for a PASSporT that is not fresh or names another call. What remains of the budget is divided evenly among
-// the PASSporTs that need a certificate, and the look out of band, so that one repository that hangs cannot use it up.
+// [BudgetDefault], identity.HeadersMax header fields in band, the [RetrievedMax] most promising PASSporTs out of band,
+// passport.DivDepthMax nested in each, [MemoryMax], [RichLinksMax], [RichContentBytesMax]. No certificate is fetched for a
+// PASSporT that is not fresh or names another call. What remains of the budget is divided evenly among the PASSporTs
+// that need a certificate, and the look out of band, so that one repository that hangs cannot use it up.
 package stivs
 
 import (

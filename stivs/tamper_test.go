@@ -10,6 +10,7 @@ import (
 
 	"github.com/viaduct-oob/viaduct/identity"
 	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/stivs"
 )
 
 // malleate makes the other signature that verifies over the same content.
@@ -56,6 +57,11 @@ func FuzzVerifyNeverPassesTampered(f *testing.F) {
 	if v := l.verify(plainCall(field), signed.Passport); v.Verstat != oob.VerstatPassed {
 		f.Fatalf("the original does not pass\n%s", story(v))
 	}
+	way := []string{signed.Passport, l.div(called, second), l.div(second, third)}
+	diverted := stivs.Call{Orig: caller, Dest: third}
+	if v := l.verify(diverted, way...); len(v.Diversions) != 2 {
+		f.Fatalf("the original is not diverted\n%s", story(v))
+	}
 	l.verifier.Close() // what is cached serves on; where a changed x5u leads is asked of nobody
 	seeds := []struct {
 		how  uint8
@@ -80,6 +86,15 @@ func FuzzVerifyNeverPassesTampered(f *testing.F) {
 		if token := mutate(signed.Passport, how, at, with); token != signed.Passport && token != twin {
 			if v := l.verify(plainCall(), token); v.Verstat == oob.VerstatPassed {
 				t.Errorf("out of band %q passed\n%s", token, story(v))
+			}
+		}
+		// Of a way nothing may be changed, but for the signature's twin.
+		step := int(how) / 5 % len(way)
+		if token := mutate(way[step], how, at, with); token != way[step] && token != malleate(t, way[step]) {
+			tokens := slices.Clone(way)
+			tokens[step] = token
+			if v := l.verify(diverted, tokens...); v.Verstat == oob.VerstatPassed {
+				t.Errorf("step %d of the way, %q, passed\n%s", step, token, story(v))
 			}
 		}
 		changed := mutate(field, how, at, with)

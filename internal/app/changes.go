@@ -8,8 +8,19 @@ import (
 func changedKeys(was, is Config) []string {
 	// What a reload has taken over, or reads anew although its name is the same.
 	was.CPS.TLS, is.CPS.TLS = TLSConfig{}, TLSConfig{}
-	was.Trust.Anchors, is.Trust.Anchors = nil, nil
+	was.Trust.forgetReloaded()
+	is.Trust.forgetReloaded()
 	return differences(reflect.ValueOf(was), reflect.ValueOf(is), "")
+}
+
+func (t *TrustConfig) forgetReloaded() {
+	t.Anchors, t.Numbers = nil, ""
+	if t.List.Source.given() {
+		t.List.Signers, t.List.Roots = nil, nil
+	}
+	if t.Revocation.Source.given() {
+		t.Revocation.Signers = nil
+	}
 }
 
 func differences(was, is reflect.Value, prefix string) []string {

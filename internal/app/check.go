@@ -14,7 +14,6 @@ import (
 
 	"github.com/viaduct-oob/viaduct/internal/cps"
 	"github.com/viaduct-oob/viaduct/oob"
-	"github.com/viaduct-oob/viaduct/trust"
 )
 
 // Check is `viaduct check`: it reads a configuration and everything that it names, and says what would start.
@@ -38,7 +37,9 @@ func (c *Check) Run(std *Streams) error {
 	for _, profile := range p.profiles {
 		fmt.Fprintf(std.Out, "  serves %s (%s)\n", profile, profile.Row().Document)
 	}
-	fmt.Fprintf(std.Out, "  believes %d trust anchors\n", p.anchors.Len())
+	if err := p.trust.describe(std.Out); err != nil {
+		return err
+	}
 	if len(file.Trust.Laboratory.Hosts) > 0 {
 		fmt.Fprintf(std.Out, "  LABORATORY: private addresses allowed for %s\n", strings.Join(file.Trust.Laboratory.Hosts, ", "))
 	}
@@ -61,8 +62,7 @@ type plan struct {
 	profiles    []oob.Profile
 	retention   map[oob.Profile]time.Duration
 	depth       cps.Depth
-	anchors     *trust.Anchors
-	laboratory  trust.Laboratory
+	trust       *trustPlan
 }
 
 var depths = map[string]cps.Depth{
@@ -110,15 +110,7 @@ func resolve(file *configFile) (*plan, error) {
 	if p.depth, known = depths[c.Inspect.Depth]; !known {
 		note("$.cps.inspect.depth", errors.New("is verify, match or off"))
 	}
-	p.anchors, err = trust.LoadAnchors(file.Trust.Anchors...)
-	note("$.trust.anchors", plain(err))
-	if err == nil && p.anchors.Len() == 0 {
-		note("$.trust.anchors", errors.New("needs at least one file of trusted STI-CA certificates; without one nobody is believed"))
-	}
-	p.laboratory.Hosts = file.Trust.Laboratory.Hosts
-	if p.laboratory.Roots, err = loadPool(file.Trust.Laboratory.Roots); err != nil {
-		note("$.trust.laboratory.roots", plain(err))
-	}
+	p.trust = resolveTrust(&file.Trust, note)
 	_, err = newLogger(file.Log, nil)
 	note("$.log", err)
 	noteBounds(c, note)

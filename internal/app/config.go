@@ -105,10 +105,56 @@ type DrainConfig struct {
 // TrustConfig says whom to believe.
 type TrustConfig struct {
 	Anchors      []string         `yaml:"anchors"`
+	List         ListConfig       `yaml:"list"`
+	Revocation   RevocationConfig `yaml:"revocation"`
+	Numbers      string           `yaml:"numbers"`
 	CacheDir     string           `yaml:"cache_dir"`
 	Certificates int              `yaml:"certificates"`
 	FetchTimeout Duration         `yaml:"fetch_timeout"`
 	Laboratory   LaboratoryConfig `yaml:"laboratory"`
+}
+
+// ListConfig is the list of trusted STI-CAs that the STI-PA signs. It is used when its source is given.
+type ListConfig struct {
+	Source   SourceConfig `yaml:"source"`
+	Signers  []string     `yaml:"signers"`
+	Roots    []string     `yaml:"roots"`
+	X5UHosts []string     `yaml:"x5u_hosts"`
+	Expired  string       `yaml:"expired"`
+}
+
+// RevocationConfig is the revocation list that the STI-PA signs. It is used when its source is given.
+type RevocationConfig struct {
+	Source           SourceConfig `yaml:"source"`
+	Signers          []string     `yaml:"signers"`
+	DistributionURLs []string     `yaml:"distribution_urls"`
+	Refuse           RefuseConfig `yaml:"refuse"`
+}
+
+// RefuseConfig says when a certificate is refused of which it is not known whether it is revoked.
+type RefuseConfig struct {
+	NoList       bool `yaml:"no_list"`
+	ListExpired  bool `yaml:"list_expired"`
+	NoPoint      bool `yaml:"no_point"`
+	ForeignPoint bool `yaml:"foreign_point"`
+}
+
+// SourceConfig is where a signed document comes from.
+type SourceConfig struct {
+	URL               string      `yaml:"url"`
+	File              string      `yaml:"file"`
+	AuthorizationFile string      `yaml:"authorization_file"`
+	Login             LoginConfig `yaml:"login"`
+	TLSRoots          []string    `yaml:"tls_roots"`
+	Refresh           Duration    `yaml:"refresh"`
+	AlarmAfter        Duration    `yaml:"alarm_after"`
+}
+
+// LoginConfig is how the interface of the STI-PA is logged in to.
+type LoginConfig struct {
+	URL          string `yaml:"url"`
+	User         string `yaml:"user"`
+	PasswordFile string `yaml:"password_file"`
 }
 
 // LaboratoryConfig exempts hosts from the rules of the network, for tests.
@@ -221,12 +267,17 @@ func readConfig(name string) (*configFile, error) {
 
 // resolve makes the file names absolute.
 func (c *Config) resolve(dir string) {
-	names := []*string{&c.CPS.TLS.Certificate, &c.CPS.TLS.Key, &c.Trust.CacheDir}
-	for i := range c.Trust.Anchors {
-		names = append(names, &c.Trust.Anchors[i])
+	t := &c.Trust
+	names := []*string{&c.CPS.TLS.Certificate, &c.CPS.TLS.Key, &t.CacheDir, &t.Numbers}
+	lists := [][]string{t.Anchors, t.Laboratory.Roots, t.List.Signers, t.List.Roots, t.Revocation.Signers}
+	for _, source := range []*SourceConfig{&t.List.Source, &t.Revocation.Source} {
+		names = append(names, &source.File, &source.AuthorizationFile, &source.Login.PasswordFile)
+		lists = append(lists, source.TLSRoots)
 	}
-	for i := range c.Trust.Laboratory.Roots {
-		names = append(names, &c.Trust.Laboratory.Roots[i])
+	for _, list := range lists {
+		for i := range list {
+			names = append(names, &list[i])
+		}
 	}
 	for _, name := range names {
 		if *name != "" && !filepath.IsAbs(*name) {

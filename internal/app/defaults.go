@@ -6,6 +6,9 @@ import (
 	"github.com/viaduct-oob/viaduct/oob"
 )
 
+// defaultSource looks so often that what the STI-PA revokes is refused within the hour.
+var defaultSource = SourceConfig{Refresh: Duration(time.Hour), AlarmAfter: Duration(24 * time.Hour)}
+
 // defaults is the configuration of a file that says nothing. docs/configuration.md prints it; a test keeps them equal.
 func defaults() Config {
 	c := Config{
@@ -28,7 +31,11 @@ func defaults() Config {
 			},
 			Drain: DrainConfig{Timeout: Duration(10 * time.Second)},
 		},
-		Trust: TrustConfig{Certificates: 30_000, FetchTimeout: Duration(2 * time.Second)},
+		Trust: TrustConfig{
+			List:         ListConfig{Source: defaultSource, Expired: "keep"},
+			Revocation:   RevocationConfig{Source: defaultSource},
+			Certificates: 30_000, FetchTimeout: Duration(2 * time.Second),
+		},
 		// On loopback: whoever reaches it sees SPCs and can profile the process.
 		Management: ManagementConfig{Listen: "127.0.0.1:9464"},
 		Log:        LogConfig{Level: "info", Format: "json"},

@@ -28,25 +28,25 @@ type PassportSign struct {
 	IAT    time.Time `name:"iat" format:"2006-01-02T15:04:05Z07:00" placeholder:"TIME" help:"When it is issued (RFC 3339); that of --opt if left out, else now."`
 	Header bool      `help:"Print the value of an Identity header instead of the bare token."`
 
-	Attest string `group:"shaken" placeholder:"LEVEL" help:"shaken: attestation level A, B or C; A if left out."`
-	OrigID string `group:"shaken" name:"origid" placeholder:"UUID" help:"shaken: origination identifier; a new one if left out."`
+	Attest string `group:"With --type shaken" placeholder:"LEVEL" help:"Attestation level A, B or C; A if left out."`
+	OrigID string `group:"With --type shaken" name:"origid" placeholder:"UUID" help:"Origination identifier; a new one if left out."`
 
-	Div string `group:"div, div-o" placeholder:"NUMBER" help:"div, div-o: called number before the retargeting; that of --opt if left out."`
-	HI  string `group:"div, div-o" name:"hi" placeholder:"INDEX" help:"div, div-o: its index in History-Info, such as 1.1."`
-	Opt string `group:"div, div-o" placeholder:"TOKEN" help:"div-o: PASSporT before the retargeting; read from standard input if left out."`
+	Div string `group:"With --type div or div-o" placeholder:"NUMBER" help:"Called number before the retargeting; that of --opt if left out."`
+	HI  string `group:"With --type div or div-o" name:"hi" placeholder:"INDEX" help:"Its index in History-Info, such as 1.1."`
+	Opt string `group:"With --type div or div-o" placeholder:"TOKEN" help:"With div-o: PASSporT before the retargeting; read from standard input if left out."`
 
-	RPH []string `group:"rph" name:"rph" placeholder:"VALUE" help:"rph: authorised Resource-Priority, such as ets.0 or esnet.1; may be repeated."`
-	SPH bool     `group:"rph" name:"sph" help:"rph: the call is a callback of an emergency service (psap-callback)."`
+	RPH []string `group:"With --type rph" name:"rph" placeholder:"VALUE" help:"Authorised Resource-Priority, such as ets.0 or esnet.1; may be repeated."`
+	SPH bool     `group:"With --type rph" name:"sph" help:"The call is a callback of an emergency service (psap-callback)."`
 
-	Nam     string `group:"rich call data (rcd, shaken, base)" placeholder:"TEXT" help:"Name to show."`
-	ICN     string `group:"rich call data (rcd, shaken, base)" name:"icn" placeholder:"URL" help:"Icon to show; with --icn-file."`
-	ICNFile string `group:"rich call data (rcd, shaken, base)" name:"icn-file" type:"existingfile" placeholder:"FILE" help:"What the URL of the icon serves: its digest is signed."`
-	JCL     string `group:"rich call data (rcd, shaken, base)" name:"jcl" placeholder:"URL" help:"jCard; with --jcl-file."`
-	JCLFile string `group:"rich call data (rcd, shaken, base)" name:"jcl-file" type:"existingfile" placeholder:"FILE" help:"What the URL of the jCard serves: its digest is signed."`
-	JCD     string `group:"rich call data (rcd, shaken, base)" name:"jcd" type:"existingfile" placeholder:"FILE" help:"jCard to carry inside the PASSporT, JSON."`
-	CRN     string `group:"rich call data (rcd, shaken, base)" name:"crn" placeholder:"TEXT" help:"Why the call is made."`
+	Nam     string `group:"With --type rcd, shaken or base" placeholder:"TEXT" help:"Name to show."`
+	ICN     string `group:"With --type rcd, shaken or base" name:"icn" placeholder:"URL" help:"Icon to show; with --icn-file."`
+	ICNFile string `group:"With --type rcd, shaken or base" name:"icn-file" type:"existingfile" placeholder:"FILE" help:"What the URL of the icon serves: its digest is signed."`
+	JCL     string `group:"With --type rcd, shaken or base" name:"jcl" placeholder:"URL" help:"jCard; with --jcl-file."`
+	JCLFile string `group:"With --type rcd, shaken or base" name:"jcl-file" type:"existingfile" placeholder:"FILE" help:"What the URL of the jCard serves: its digest is signed."`
+	JCD     string `group:"With --type rcd, shaken or base" name:"jcd" type:"existingfile" placeholder:"FILE" help:"jCard to carry inside the PASSporT, JSON."`
+	CRN     string `group:"With --type rcd, shaken or base" name:"crn" placeholder:"TEXT" help:"Why the call is made."`
 
-	Message string `group:"msg" type:"existingfile" placeholder:"FILE" help:"msg: body of the message: its digest is signed."`
+	Message string `group:"With --type msg" type:"existingfile" placeholder:"FILE" help:"Body of the message: its digest is signed."`
 }
 
 // signFlags says to which types a flag belongs; a flag that is not here belongs to all.

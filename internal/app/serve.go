@@ -29,7 +29,7 @@ type Serve struct {
 	Config string `required:"" type:"path" placeholder:"FILE" help:"Configuration file; see docs/configuration.md."`
 }
 
-// Run serves until SIGTERM or SIGINT, then drains. SIGHUP reads the TLS certificate and the trust anchors anew.
+// Run serves until SIGTERM or SIGINT, then drains. SIGHUP reads the TLS certificate and all that trust names anew.
 func (s *Serve) Run(std *Streams) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -63,6 +63,7 @@ type server struct {
 	config      *configFile
 	log         *slog.Logger
 	verifier    *trust.Verifier
+	trusted     *trusted
 	store       *store.Store
 	cps         *cps.Service
 	certificate atomic.Pointer[tls.Certificate]
@@ -87,11 +88,14 @@ func open(file *configFile, logger *slog.Logger) (*server, error) {
 	s := &server{config: file, log: logger}
 	s.certificate.Store(&p.certificate)
 	if s.verifier, err = trust.New(trust.Config{
-		Anchors:         p.anchors,
-		Repository:      trust.RepositoryConfig{Deadline: time.Duration(file.Trust.FetchTimeout), Laboratory: p.laboratory},
+		Repository:      trust.RepositoryConfig{Deadline: time.Duration(file.Trust.FetchTimeout), Laboratory: p.trust.laboratory},
 		Directory:       file.Trust.CacheDir,
 		CertificatesMax: file.Trust.Certificates,
 	}); err != nil {
+		return nil, err
+	}
+	if s.trusted, err = newTrusted(p.trust, s.verifier, logger); err != nil {
+		s.verifier.Close()
 		return nil, err
 	}
 	limits := file.CPS.Limits
@@ -172,6 +176,7 @@ func (s *server) run(ctx context.Context) error {
 	failed := make(chan error, 2)
 	go func() { failed <- s.public.ServeTLS(s.publicListener, "", "") }()
 	go func() { failed <- s.management.Serve(s.managementListen) }()
+	s.trusted.run(ctx)
 	s.log.Info("serving", "cps", s.publicListener.Addr().String(), "management", s.managementListen.Addr().String())
 	var err error
 	select {
@@ -211,26 +216,29 @@ func (s *server) close() error {
 			_ = l.Close()
 		}
 	}
+	s.trusted.close()
 	s.store.Close()
 	s.verifier.Close()
 	return errors.Join(errs...)
 }
 
-// reload takes the TLS certificate and the trust anchors from the files that the configuration names now. Whatever is
-// wrong leaves everything as it was.
+// reload takes the TLS certificate and what is believed from the files that the configuration names now, and has the
+// sources of signed documents read at once. Whatever is wrong leaves everything as it was.
 func (s *server) reload(name string) {
 	file, err := readConfig(name)
 	var p *plan
 	if err == nil {
 		p, err = resolve(file)
 	}
+	if err == nil {
+		err = s.trusted.reload(p.trust)
+	}
 	if err != nil {
 		s.log.Error("reload refused; everything stays as it was", "error", err.Error())
 		return
 	}
 	s.certificate.Store(&p.certificate)
-	s.verifier.SetAnchors(p.anchors)
-	s.log.Info("reloaded", "anchors", p.anchors.Len(), "tls_until", p.certificate.Leaf.NotAfter)
+	s.log.Info("reloaded", "anchors", s.trusted.anchorCount(), "tls_until", p.certificate.Leaf.NotAfter)
 	if keys := changedKeys(s.config.Config, file.Config); len(keys) > 0 {
 		s.log.Warn("changed, and needs a restart", "keys", strings.Join(keys, ", "))
 	}

@@ -56,6 +56,7 @@ var rooms = []room{
 	{path: "oob", layer: nounLayer, never: []string{"net/http", "encoding/json", "crypto/tls", "os", sipOnly},
 		only: []string{"tn", "stircert"}, why: "the nouns must fit every way of carrying, storing and proving"},
 	{path: "trust", layer: trustLayer, never: []string{sipOnly}, why: "it serves every road alike"},
+	{path: "trust/crl", layer: trustLayer, never: network, only: []string{"stircert"}, why: "a list is read; whose lists count is trust's affair"},
 
 	{path: "internal/cps", layer: serviceLayer, never: []string{"internal/wire/...", "internal/store/local"},
 		directly: []string{"net/http", "encoding/json", "crypto/tls"}, why: "it decides; the door carries, the dialect reads, the shelf keeps"},
@@ -85,6 +86,7 @@ var rooms = []room{
 	{path: "conformance/atis1000105", layer: outerLayer, aside: true},
 	{path: "conformance/rfc8225", layer: outerLayer, aside: true},
 	{path: "conformance/rfc8588", layer: outerLayer, aside: true},
+	{path: "conformance/rfc9410", layer: outerLayer, aside: true},
 	{path: "internal/archtest", layer: outerLayer, aside: true},
 	{path: "internal/testrun", layer: outerLayer, aside: true},
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"github.com/viaduct-oob/viaduct/internal/hsm"
+	"github.com/viaduct-oob/viaduct/oobtest"
 )
 
 const pin = "973512"
@@ -40,11 +41,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	softHSM.dir = dir
-	for _, pattern := range []string{"/usr/lib/softhsm", "/usr/lib/*/softhsm", "/usr/lib64", "/usr/lib64/pkcs11", "/usr/local/lib/softhsm", "/opt/homebrew/lib/softhsm"} {
-		if found, _ := filepath.Glob(pattern + "/libsofthsm2.so"); len(found) > 0 && softHSM.module == "" {
-			softHSM.module = found[0]
-		}
-	}
+	softHSM.module = oobtest.SoftHSMModule()
 	conf := filepath.Join(dir, "softhsm2.conf")
 	text := "directories.tokendir = " + dir + "\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n"
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
