@@ -71,7 +71,7 @@ type Verdict struct {
 }
 
 // TokenVerdict is what was found about one PASSporT of a call, in the order in which they came. Where one is good, the
-// others do not make the call invalid (RFC 8224 §6.2), and each bad one is reported by itself (RFC 9410 §4).
+// others do not make the call invalid (RFC 8224 §6.2), and each bad one is reported by itself (RFC 9410 §6).
 type TokenVerdict struct {
 	Source     Source
 	PPT        string // as its header says; empty for a base PASSporT, and when it cannot be read

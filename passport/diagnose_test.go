@@ -27,6 +27,8 @@ func deviationCases(t testing.TB) []deviationCase {
 		return forge(t, shakenHeader, strings.Replace(shakenPayload, from, to, 1))
 	}
 	div := func(from, to string) string { return forge(t, divHeader, strings.Replace(divPayload, from, to, 1)) }
+	typed := func(ppt passport.Type, payload string) string { return forge(t, headerOf(ppt), payload) }
+	member := func(last string) string { return strings.TrimSuffix(basePayload, "}") + "," + last + "}" } // in canonical place
 	return []deviationCase{
 		{"nothing", good, ""},
 		{"too long", sized(t, passport.TokenBytesMax+1), "too-long"},
@@ -96,6 +98,30 @@ func deviationCases(t testing.TB) []deviationCase {
 		{"hi", div(`"div":{`, `"div":{"hi":1,`), "party-form@div.hi"},
 		{"div unchanged", div(`12155550132`, `12155550131`), "div-unchanged@div"},
 		{"opt in div", div(`"orig"`, `"opt":"a","orig"`), "opt-in-div@opt"},
+		{"opt in shaken", payload("{", `{"opt":"a",`), "not-canonical@payload,opt-elsewhere@opt"},
+		{"no opt", typed(passport.DivO, divPayload), "claim-missing@opt"},
+		{"opt in compact form", typed(passport.DivO, strings.Replace(divPayload, `"orig"`, `"opt":"..AAAA","orig"`, 1)), "opt-form@opt"},
+		{"div-o unchanged", typed(passport.DivO, strings.Replace(divPayload, `12155550132"},"iat":1443208345`, `12155550131"},"iat":1443208345,"opt":"`+good+`"`, 1)), "div-unchanged@div"},
+		{"rph", typed(passport.RPH, member(`"rph":["ets.0"]`)), "rph-form@rph"},
+		{"no rph", typed(passport.RPH, basePayload), "claim-missing@rph"},
+		{"sph", typed(passport.RPH, member(`"rph":{"auth":["esnet.0"]},"sph":"x"`)), "sph-form@sph"},
+		{"sph without esnet", typed(passport.RPH, member(`"rph":{"auth":["ets.0"]},"sph":"psap-callback"`)), "sph-form@sph"},
+		{"mky", typed(passport.Base, strings.Replace(basePayload, `"orig"`, `"mky":[],"orig"`, 1)), "mky-form@mky"},
+		{"mky not in order", typed(passport.Base, strings.Replace(basePayload, `"orig"`,
+			`"mky":[{"alg":"sha-256","dig":"02"},{"alg":"sha-256","dig":"01"}],"orig"`, 1)), "mky-order@mky"},
+		{"msgi", typed(passport.Msg, strings.Replace(basePayload, `"orig"`, `"msgi":"sha-256-x","orig"`, 1)), "msgi-form@msgi"},
+		{"msgi elsewhere", typed(passport.Base, strings.Replace(basePayload, `"orig"`, `"msgi":"x","orig"`, 1)), "msgi-elsewhere@msgi"},
+		{"neither rcd nor crn", typed(passport.RCD, basePayload), "claim-missing@rcd"},
+		{"crn alone", typed(passport.RCD, strings.Replace(basePayload, "{", `{"crn":"x",`, 1)), ""},
+		{"rcd", typed(passport.RCD, member(`"rcd":"x"`)), "rcd-form@rcd"},
+		{"no nam", typed(passport.RCD, member(`"rcd":{}`)), "rcd-form@nam"},
+		{"rcd in shaken", payload(`id":"`+testOrigID+`"`, `id":"`+testOrigID+`","rcd":{}`), "rcd-form@nam"},
+		{"crn", payload("{", `{"crn":7,`), "not-canonical@payload,rcd-form@crn"},
+		{"no digest of an icon", typed(passport.RCD, member(`"rcd":{"icn":"https://a.example/i","nam":""}`)), "rcdi-form@icn"},
+		{"no rcd", typed(passport.RCD, strings.Replace(member(`"rcdi":{"/nam":"`+namDigest+`"}`), "{", `{"crn":"x",`, 1)), "rcdi-form@rcd"},
+		{"rcdi", typed(passport.RCD, member(`"rcd":{"nam":""},"rcdi":"x"`)), "rcdi-form@rcdi"},
+		{"digest", typed(passport.RCD, member(`"rcd":{"nam":""},"rcdi":{"/nam":"`+namDigest+`"}`)), "digest-mismatch@rcdi"},
+		{"digest, right", typed(passport.RCD, member(`"rcd":{"nam":"Q Branch Spy Gadgets"},"rcdi":{"/nam":"`+namDigest+`"}`)), ""},
 	}
 }
 

@@ -36,8 +36,9 @@ func normalDigest(text string) (string, bool) {
 	return algorithm + "-" + base64.RawStdEncoding.EncodeToString(sum), true
 }
 
-// isDigestOf compares content with a digest as normalDigest gives it.
+// isDigestOf compares content with a digest, padded or not. A malformed digest is one of nothing.
 func isDigestOf(digest string, content []byte) bool {
+	digest, ok := normalDigest(digest)
 	algorithm, _, _ := strings.Cut(digest, "-")
-	return digest == digestText(algorithm, content)
+	return ok && digest == digestText(algorithm, content)
 }

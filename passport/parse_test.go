@@ -532,6 +532,11 @@ func TestErrorsRepeatNothingOfTheToken(t *testing.T) {
 		forge(t, shakenHeader, strings.Replace(shakenPayload, "12155550121", "+"+secret, 1)),
 		forge(t, shakenHeader, strings.Replace(shakenPayload, `"tn":"12155550121"`, `"uri":"`+secret+`"`, 1)),
 		forge(t, shakenHeader, strings.Replace(shakenPayload, `"A"`, `"`+secret+`"`, 1)),
+		forge(t, headerOf(passport.RCD), with(rich(`{"`+secret+`":"`+secret+`","apn":"+`+secret+`","nam":""}`, secret, secret))),
+		forge(t, headerOf(passport.RCD), with(`"crn":["`+secret+`"]`)),
+		forge(t, headerOf(passport.RPH), with(`"rph":{"auth":["`+secret+`"]},"sph":"`+secret+`"`)),
+		forge(t, headerOf(passport.DivO), strings.Replace(divPayload, "{", `{"opt":"`+secret+`",`, 1)),
+		forge(t, headerOf(passport.Msg), with(`"msgi":"`+secret+`","mky":"`+secret+`"`)),
 		secret, secret + "." + secret + "." + secret,
 	} {
 		_, err := passport.Parse(token)

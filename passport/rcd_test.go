@@ -191,6 +191,7 @@ func TestSignRefusesRichCallDataThatMayNotBeShown(t *testing.T) {
 		{"jcd and jcl", data{HasRCD: true, JCD: `["vcard",[]]`, JCL: "https://a.example/c", Digests: []passport.RichDigest{{"/jcl", namDigest}}}, passport.RCDForm},
 		{"a wrong digest", data{HasRCD: true, Nam: "x", Digests: []passport.RichDigest{{"/nam", namDigest}}}, passport.DigestMismatch},
 		{"a malformed digest", data{HasRCD: true, ICN: "https://a.example/c", Digests: []passport.RichDigest{{"/icn", "sha256-x"}}}, passport.RCDIForm},
+		{"a malformed digest of nam", data{HasRCD: true, Digests: []passport.RichDigest{{"/nam", "md5-x"}}}, passport.DigestMismatch},
 		{"a digest of nothing", data{HasRCD: true, Digests: []passport.RichDigest{{"/icn", namDigest}}}, passport.RCDIForm},
 		{"a pointer twice", data{HasRCD: true, ICN: "https://a.example/c", Digests: []passport.RichDigest{{"/icn", namDigest}, {"/icn", photoDigest}}}, passport.RCDIForm},
 	} {

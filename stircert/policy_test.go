@@ -17,22 +17,24 @@ import (
 	"github.com/viaduct-oob/viaduct/stircert"
 )
 
-// keys are made once.
-var keys = sync.OnceValue(func() (made struct {
+type keyring struct {
 	ca, leaf, p384 *ecdsa.PrivateKey
 	rsa            *rsa.PrivateKey
-}) {
-	for key, curve := range map[**ecdsa.PrivateKey]elliptic.Curve{&made.ca: elliptic.P256(), &made.leaf: elliptic.P256(), &made.p384: elliptic.P384()} {
-		*key, _ = ecdsa.GenerateKey(curve, rand.Reader)
-	}
-	made.rsa, _ = rsa.GenerateKey(rand.Reader, 2048)
-	return made
+}
+
+// keys are made once.
+var keys = sync.OnceValue(func() (k keyring) {
+	k.ca, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // crypto/rand does not fail
+	k.leaf, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	k.p384, _ = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	k.rsa, _ = rsa.GenerateKey(rand.Reader, 2048)
+	return k
 })
 
 var (
 	oidTNAuthList = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 26}
 	oidAIA        = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
-	oidAny        = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 32473, 1}
+	oidOther      = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 32473, 1} // reserved for examples
 )
 
 // template is a certificate that follows ATIS-1000080.v005 §6.4.1 in its role.

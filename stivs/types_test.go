@@ -327,8 +327,8 @@ func TestRoadsThatDiffer(t *testing.T) {
 	}
 }
 
-// RFC 8224 §6.2: one good PASSporT suffices, and each bad one is told of by itself (RFC 9410 §4).
-func TestRFC9410_S4_EachPassportHasItsVerdict(t *testing.T) {
+// RFC 8224 §6.2: one good PASSporT suffices, and each bad one is told of by itself (RFC 9410 §6).
+func TestRFC9410_S6_EachPassportHasItsVerdict(t *testing.T) {
 	l := newLaboratory(t)
 	good, stale := l.signed(), l.forge(nil, members{"iat": l.now.Unix() - 61})
 	forged := l.sign(l.issue(l.pki, oobtest.IssueConfig{SPC: "567B"}).Key, head(good.Passport))

@@ -22,8 +22,9 @@ import (
 
 // Lab is `viaduct lab`: a laboratory STI-PA, CA and certificate repository on disk.
 type Lab struct {
-	Init  LabInit  `cmd:"" help:"Write a laboratory: roots, certificates, keys, a configuration for serve."`
-	Serve LabServe `cmd:"" help:"Serve the laboratory's certificate repository until interrupted."`
+	Init   LabInit   `cmd:"" help:"Write a laboratory: roots, certificates, keys, a configuration for serve."`
+	Serve  LabServe  `cmd:"" help:"Serve the laboratory's certificate repository until interrupted."`
+	Revoke LabRevoke `cmd:"" help:"Revoke providers' certificates: put them onto the laboratory's revocation list."`
 }
 
 // LabInit is `viaduct lab init`.
@@ -44,6 +45,7 @@ const (
 	labProviders  = "providers"
 	labTLS        = "tls"
 	labAddresses  = "addresses"
+	labSTIPA      = "sti-pa"
 )
 
 // Run writes the laboratory.
@@ -90,6 +92,7 @@ func (l *LabInit) write() error {
 	for _, spc := range l.SPC {
 		w.provider(pki, spc)
 	}
+	w.policyAdministrator(pki)
 	w.config(l)
 	return w.err
 }
@@ -146,6 +149,11 @@ cps:
   audience: [{{.Host}}, localhost]
 trust:
   anchors: [sti-root.pem]
+  revocation:
+    source:
+      file: sti-pa/revoked.crl # viaduct lab revoke
+      refresh: 5s
+    signers: [sti-pa/crl-issuer.pem]
   laboratory: # never on a CPS that others are to trust
     hosts: ["{{.Repository}}"]
     roots: [tls-root.pem]

@@ -68,9 +68,10 @@ func (c *collector) Describe(descs chan<- *prometheus.Desc) { prometheus.Describ
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(metrics chan<- prometheus.Metric) {
-	gauge := func(desc *prometheus.Desc, value int64) {
-		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value))
+	level := func(desc *prometheus.Desc, value float64, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
+	gauge := func(desc *prometheus.Desc, value int64) { level(desc, float64(value)) }
 	counter := func(desc *prometheus.Desc, value int64, labels ...string) {
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
 	}
@@ -95,4 +96,5 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	counter(descFetchFails, certificates.FetchFailures)
 	counter(descChains, certificates.ChainBuilds)
 	gauge(descCerts, certificates.Certificates)
+	c.server.trusted.collect(level, counter)
 }

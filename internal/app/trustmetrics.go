@@ -1,15 +1,11 @@
 package app
 
 import (
-	"fmt"
-	"io"
-	"log/slog"
 	"math/big"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/viaduct-oob/viaduct/trust"
 	"github.com/viaduct-oob/viaduct/trust/stipa"
 )
 
@@ -44,7 +40,7 @@ var (
 	descRevocationUnknown = describe("trust_revocation_unknown_total", "Of which nothing is known, by the reason.", "reason")
 )
 
-// collectTrust reads what is known of lists, anchors and revocation.
+// collect reads what is known of lists, anchors and revocation.
 func (t *trusted) collect(gauge func(*prometheus.Desc, float64, ...string), counter func(*prometheus.Desc, int64, ...string)) {
 	gauge(descAnchors, float64(t.anchorCount()))
 	if t.list != nil {
@@ -64,7 +60,7 @@ func (t *trusted) collect(gauge func(*prometheus.Desc, float64, ...string), coun
 }
 
 func (d keptDescs) collect(s stipa.State, gauge func(*prometheus.Desc, float64, ...string), counter func(*prometheus.Desc, int64, ...string)) {
-	gauge(d.used, number(s.Believed))
+	gauge(d.used, oneIf(s.Believed))
 	if s.Number != nil {
 		n, _ := new(big.Float).SetInt(s.Number).Float64()
 		gauge(d.number, n)
@@ -75,7 +71,7 @@ func (d keptDescs) collect(s stipa.State, gauge func(*prometheus.Desc, float64, 
 	gauge(d.success, unix(s.LastSuccess))
 	gauge(d.failure, unix(s.LastFailure))
 	for _, alarm := range stipa.Alarms() {
-		gauge(d.alarm, number(s.Alarm == alarm), alarm.String())
+		gauge(d.alarm, oneIf(s.Alarm == alarm), alarm.String())
 	}
 	counter(d.successes, s.Successes)
 	for _, problem := range stipa.Problems() {
@@ -96,22 +92,4 @@ func unix(t time.Time) float64 {
 		return 0
 	}
 	return float64(t.Unix())
-}
-
-// describe says what would be believed: what files have, and what the disk has kept. No source is asked that is not a file.
-func (p *trustPlan) describe(out io.Writer) error {
-	verifier, err := trust.New(trust.Config{})
-	if err != nil {
-		return err
-	}
-	defer verifier.Close()
-	t, err := newTrusted(p, verifier, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "  believes %d trust anchors\n", t.anchorCount())
-	if p.list != nil {
-		fmt.Fprintf(out, "  list of trusted STI-CAs from %s\n", t.list.State().describe())
-	}
-	return nil
 }

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/viaduct-oob/viaduct/identity"
 	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/passport"
 	"github.com/viaduct-oob/viaduct/stivs"
 	"github.com/viaduct-oob/viaduct/trust"
 )
@@ -52,12 +55,15 @@ func (b *Believer) open(labDir string, now func() time.Time) (*trust.Verifier, e
 type PassportVerify struct {
 	Believer
 	Answer
-	Lab   string        `type:"existingdir" placeholder:"DIR" help:"Laboratory from lab init; gives anchors and repository."`
-	Orig  string        `placeholder:"NUMBER" help:"Calling number of the call; that of the token if left out, and then nothing is said about the call."`
-	Dest  string        `placeholder:"NUMBER" help:"Called number of the call; that of the token if left out."`
-	At    time.Time     `format:"2006-01-02T15:04:05Z07:00" placeholder:"TIME" help:"Verify as at this time (RFC 3339); now if left out."`
-	Fresh time.Duration `default:"60s" help:"How far iat may be from the time, to either side (${default})."`
-	Token string        `arg:"" optional:"" help:"PASSporT or Identity header value; read from standard input if left out. Several lines are the Identity headers of one call."`
+	Lab       string        `type:"existingdir" placeholder:"DIR" help:"Laboratory from lab init; gives anchors and repository."`
+	Orig      string        `placeholder:"NUMBER" help:"Calling number of the call; that of the token if left out, and then nothing is said about the call."`
+	Dest      string        `placeholder:"NUMBER" help:"Called number of the call; that of the token if left out."`
+	At        time.Time     `format:"2006-01-02T15:04:05Z07:00" placeholder:"TIME" help:"Verify as at this time (RFC 3339); now if left out."`
+	Fresh     time.Duration `default:"60s" help:"How far iat may be from the time, to either side (${default})."`
+	Accept    []string      `enum:"base,rcd" placeholder:"TYPE" help:"Let PASSporTs of this type, base or rcd, prove a caller without attestation, as delegates sign them; may be repeated."`
+	Transfer  time.Duration `placeholder:"TIME" help:"How old a PASSporT may be whose call was diverted since; --fresh if left out."`
+	FetchRich bool          `help:"Fetch the content that rich call data refers to, and check its digest."`
+	Token     string        `arg:"" optional:"" help:"PASSporT or Identity header value; read from standard input if left out. Several lines are the Identity headers of one call."`
 }
 
 // Run prints every check and the verdict. The exit status tells whether the call is verified.
@@ -80,7 +86,7 @@ func (v *PassportVerify) Run(std *Streams) error {
 	defer verifier.Close()
 	service, err := stivs.New(stivs.Config{
 		Verifier: verifier, Retriever: retrieved, Now: now, Budget: 10 * time.Second,
-		Freshness: oob.Freshness{Past: v.Fresh, Future: v.Fresh},
+		Freshness: oob.Freshness{Past: v.Fresh, Future: v.Fresh}, Transfer: v.Transfer, FetchRich: v.FetchRich, Accept: v.accepted(),
 	})
 	if err != nil {
 		return err
@@ -91,6 +97,14 @@ func (v *PassportVerify) Run(std *Streams) error {
 		return ErrNegative
 	}
 	return nil
+}
+
+func (v *PassportVerify) accepted() []passport.Type {
+	var types []passport.Type
+	for _, name := range v.Accept {
+		types = append(types, map[string]passport.Type{"base": passport.Base, "rcd": passport.RCD}[name])
+	}
+	return types
 }
 
 // given are PASSporTs that have been retrieved already.
@@ -122,12 +136,22 @@ func (v *PassportVerify) read(in io.Reader) (stivs.Call, given, error) {
 
 // call makes the call to verify against: whole Identity header values have come in band, bare tokens out of band.
 func (v *PassportVerify) call(texts []string) (call stivs.Call, retrieved given, err error) {
-	tokens, err := bareTokens(texts)
-	if err != nil {
-		return call, nil, err
-	}
 	if len(texts) == 0 && (v.Orig == "" || v.Dest == "") {
 		return call, nil, errNoToken
+	}
+	var tokens []string
+	for _, text := range texts {
+		pieces := identity.Split(text)
+		if len(pieces) == 1 && !strings.Contains(text, ";") {
+			tokens, retrieved = append(tokens, text), append(retrieved, text)
+			continue
+		}
+		call.Identity = append(call.Identity, text) // whatever it is: the verdict says what is wrong with it
+		for _, piece := range pieces {
+			if header, err := identity.Parse(piece); err == nil {
+				tokens = append(tokens, header.Token)
+			}
+		}
 	}
 	call.Orig, call.Dest = partiesOf(tokens)
 	if v.Orig != "" {
@@ -138,13 +162,6 @@ func (v *PassportVerify) call(texts []string) (call stivs.Call, retrieved given,
 	if v.Dest != "" {
 		if call.Dest, err = parseParty("--dest", v.Dest); err != nil {
 			return call, nil, err
-		}
-	}
-	for i, text := range texts {
-		if text == tokens[i] {
-			retrieved = append(retrieved, text)
-		} else {
-			call.Identity = append(call.Identity, text)
 		}
 	}
 	if len(retrieved) > 0 || len(texts) == 0 {
@@ -160,9 +177,10 @@ func writeVerdict(w io.Writer, v oob.Verdict) {
 		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", c.Outcome, c.Name, c.Case, c.Section, c.Took.Round(time.Microsecond), joined(c.Of, c.Detail))
 	}
 	_ = table.Flush()
+	writeBeside(w, v)
 	fmt.Fprintf(w, "%s", v.Verstat)
 	if v.Verstat == oob.VerstatPassed {
-		fmt.Fprintf(w, "  attest %s, signed by SPC %s, origid %s, %s", v.Attest, v.SignerSPC, v.OrigID, v.Source)
+		fmt.Fprintf(w, "  %s", strings.Join(grounds(v), ", "))
 	} else if v.Code != 0 {
 		fmt.Fprintf(w, "  %d %s (%s): %s", v.Code, v.ReasonText, v.Case, v.ReasonDesc)
 	} else if v.ReasonDesc != "" {
@@ -177,4 +195,48 @@ func joined(of, detail string) string {
 		return detail
 	}
 	return of + ": " + detail
+}
+
+// grounds are what a call has passed on.
+func grounds(v oob.Verdict) []string {
+	said := []string{"without attestation", "signed by a holder of the number", string(v.Source)}
+	if v.Attest != "" {
+		said[0] = "attest " + v.Attest
+	}
+	if v.SignerSPC != "" {
+		said[1] = "signed by SPC " + v.SignerSPC
+	}
+	if v.OrigID != "" {
+		said = append(said, "origid "+v.OrigID)
+	}
+	return said
+}
+
+// writeBeside shows what a verdict says beside who calls.
+func writeBeside(w io.Writer, v oob.Verdict) {
+	for _, d := range v.Diversions {
+		by := "a holder of the number"
+		if d.SignerSPC != "" {
+			by = "SPC " + d.SignerSPC
+		}
+		fmt.Fprintf(w, "diverted from %s to %s, signed by %s\n", d.From, d.To, by)
+	}
+	if v.Priority != nil {
+		fmt.Fprintf(w, "%s  %s\n", v.Priority.Verstat, strings.Join(append(v.Priority.Values, v.Priority.SPH), " "))
+	}
+	if r := v.Rich; r != nil {
+		for _, line := range [][2]string{
+			{"name", r.Name}, {"instead of the number", r.Alternate}, {"icon", r.Icon}, {"card", r.Card}, {"reason of the call", r.Reason}, {"third party", r.ThirdParty},
+		} {
+			if line[1] != "" {
+				fmt.Fprintf(w, "%s: %s\n", line[0], line[1])
+			}
+		}
+		for _, why := range r.Unverified {
+			fmt.Fprintf(w, "not shown: %s\n", why)
+		}
+	}
+	if v.Doubt != "" {
+		fmt.Fprintf(w, "doubt: %s\n", v.Doubt)
+	}
 }

@@ -38,6 +38,9 @@ const (
 	AlarmStale         // for Config.AlarmAfter nothing good has come from the source
 )
 
+// Alarms lists them all, but NoAlarm.
+func Alarms() []Alarm { return []Alarm{AlarmNone, AlarmExpired, AlarmStale} }
+
 // String is the word for logs and metrics.
 func (a Alarm) String() string {
 	return [...]string{"none", "nothing-held", "expired", "stale"}[a]
