@@ -66,10 +66,11 @@ func (s *Service) offer(next Credential) error {
 		return err
 	}
 	if cert := next.certificate(); cert != nil {
-		if err := cert.CheckTime(s.cfg.Now()); errors.Is(err, stircert.Expired) {
-			return err
+		err := cert.CheckTime(s.cfg.Now())
+		if err == nil {
+			err = s.judge(next) // who judges believes nothing that is not valid yet
 		}
-		if err := s.judge(next); err != nil {
+		if err != nil && !errors.Is(err, stircert.NotYetValid) {
 			return err
 		}
 	}

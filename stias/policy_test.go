@@ -220,7 +220,7 @@ func TestRFC8588_S5_OrigIDAsThePolicySays(t *testing.T) {
 	if got := origID(s, stias.Call{Trunk: "east", OrigID: other}); got != other {
 		t.Errorf("given with the call: %s", got)
 	}
-	if origID(s, stias.Call{}) == origID(s, stias.Call{}) {
+	if first, second := origID(s, stias.Call{}), origID(s, stias.Call{}); first == second {
 		t.Error("two calls with the same random one")
 	}
 	derived := origID(s, stias.Call{Customer: "enterprise"})

@@ -24,6 +24,10 @@ type Call struct {
 	Gateway  bool          // the call came in from another network
 	OrigID   string        // UUID that stands for its origin (RFC 8588 §5); empty for that of the policy
 
+	// Fingerprints are those of the keys of its media (SDP a=fingerprint); nil when there are none, or when none are to be
+	// protected.
+	Fingerprints []passport.KeyDigest
+
 	// Attest is what the caller's side asks for; empty for what the policy gives. Less than that is granted.
 	Attest passport.Attestation
 
@@ -83,6 +87,7 @@ func (s *Service) Sign(call Call) (Signed, error) {
 	signed := Signed{Decision: decision, OrigID: s.origID(call, rule), IAT: date.Truncate(time.Second).UTC()}
 	return s.sign(signed, now, passport.Shaken, passport.Claims{
 		IAT: signed.IAT, Orig: call.Orig, Dest: call.Dest, Attest: signed.Attest, OrigID: signed.OrigID,
+		MKY: call.Fingerprints,
 	})
 }
 

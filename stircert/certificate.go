@@ -1,21 +1,24 @@
 // Package stircert reads STI certificates: what they say, not whether they are believed.
 //
-// Knows: the TNAuthList (RFC 8226 §9), what an end-entity certificate must have before a PASSporT may be verified
-// with it, chains as repositories serve them, a description for people. Never hears of: networks, files, trust
-// anchors, revocation; that is package trust.
+// Knows: the TNAuthList (RFC 8226 §9), the constraints on what may be claimed (RFC 8226 §8, RFC 9118 §4), what an
+// end-entity certificate must have before a PASSporT may be verified with it, who may delegate what to whom (RFC 9060 §4),
+// where a revocation would be told, the profile of ATIS-1000080 §6.4.1, chains as repositories serve them, a description
+// for people. Never hears of: networks, files, trust anchors, revocation; that is package trust.
 //
-// Two strictnesses live side by side in the field. What a call must not be verified with is a [Problem], and there are
-// few. What ATIS-1000080 forbids but the network uses, such as a CN without the SPC, is a deviation that [Describe]
-// shows and nothing else reacts to.
+// Two strictnesses live side by side in the field, and here in two tables. What a call must not be verified with is a
+// [Problem], and there are few: policy.go. What ATIS-1000080 forbids but the network uses, such as a CN without the SPC, is
+// a finding of [Lint], to which nothing reacts: lint_rules.go.
 //
 // # Failures
 //
-// Every refusal wraps a [Problem] and returns the zero value. Error texts hold no number: a TNAuthList may list
-// personal ones.
+// Every refusal wraps a [Problem] and returns the zero value; number data, which are no certificate, have their own
+// [ErrNumberData]. Error texts hold no number: a TNAuthList may list personal ones.
 //
 // # Limits
 //
-// [TNAuthListEntriesMax], [SPCLengthMax], [ChainBytesMax], [ChainCertificatesMax].
+// [TNAuthListEntriesMax], [SPCLengthMax], [TNAuthListURLBytesMax], [ConstraintEntriesMax], [ConstraintNameBytesMax],
+// [CRLPointsMax], [CRLPointURLsMax], [CRLURLBytesMax], [NameBytesMax], [NameAttributesMax], [NumberDataRowsMax],
+// [NumberDataLineBytesMax], [ChainBytesMax], [ChainCertificatesMax].
 package stircert
 
 import (

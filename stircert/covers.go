@@ -104,11 +104,3 @@ func (c *Certificate) CheckPath(issuers []*x509.Certificate, data *NumberData) e
 	}
 	return nil
 }
-
-// CheckPath is the method of that name for a path with the leaf in front, without number data.
-func CheckPath(path []*x509.Certificate) error {
-	if len(path) == 0 {
-		return nil
-	}
-	return Of(path[0]).CheckPath(path[1:], nil)
-}

@@ -125,7 +125,7 @@ var lintCases = []lintCase{
 	{rule: "cn-spc", name: "as in the example of v003", role: leafRole, modify: subject("US", "Laboratory", "Laboratory SHAKEN cert 1234")},
 	{rule: "cn-shaken-spc", editions: "45", name: "as in the example of v003", role: leafRole, modify: subject("US", "Laboratory", "Laboratory SHAKEN cert 1234")},
 	{rule: "cn-shaken-spc", editions: "45", name: "no TNAuthList", role: leafRole, modify: noExtension(oidTNAuthList)},
-	{rule: "cn-root", editions: "345", name: "CA", role: rootRole, modify: subject("US", "Laboratory", "SHAKEN CA"), public: nil},
+	{rule: "cn-root", editions: "345", name: "CA", role: rootRole, modify: subject("US", "Laboratory", "SHAKEN CA")},
 	{rule: "cn-root", name: "in lower case", role: rootRole, modify: subject("US", "Laboratory", "SHAKEN root")},
 	{rule: "cn-intermediate", editions: "34", name: "CA", role: midRole, modify: subject("US", "Laboratory", "SHAKEN CA 3")},
 	{rule: "cn-intermediate", name: "issuing", role: midRole, modify: subject("US", "Laboratory", "SHAKEN Issuing CA 3")},

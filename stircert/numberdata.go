@@ -169,14 +169,6 @@ func (d *NumberData) anybody() []digitSpan {
 // Holds reports whether all numbers of r belong to a provider code.
 func (d *NumberData) Holds(spc string, r tn.Range) bool { return containRange(d.of(spc), r) }
 
-// Codes is the number of provider codes.
-func (d *NumberData) Codes() int {
-	if d == nil {
-		return 0
-	}
-	return len(d.holders)
-}
-
 // HoldsNumber says whether the list is authority for n, and whether that can be known: what is listed as a number is, and
 // so is what the data say of listed provider codes. A list with a provider code and a number of which the data know
 // nothing is not known.

@@ -3,6 +3,7 @@ package stircert_test
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -107,4 +108,74 @@ func TestOutcomes_EveryFileHasOneRow(t *testing.T) {
 	if len(files) != 209 || !slices.Equal(rows, files) {
 		t.Errorf("%d files, %d rows; they must be the same 209", len(files), len(rows))
 	}
+}
+
+// lint.tsv states for the first certificate of every file its role, the edition that was in force, what Lint finds, errors
+// and warnings apart, and how many CRL distribution points and claim constraints it has.
+func TestOutcomes_EveryCertificateHasItsStatedFindings(t *testing.T) {
+	f, err := os.Open("testdata/lint.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	stated := make(map[string]string)
+	lines := bufio.NewScanner(f)
+	lines.Scan() // the head
+	for lines.Scan() {
+		path, rest, _ := strings.Cut(lines.Text(), "\t")
+		stated[path] = rest
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range outcomes(t) {
+		got := "-"
+		if row.read == "ok" {
+			got = findingsLine(t, row.path)
+		}
+		if got != stated[row.path] {
+			t.Errorf("%s:\n%s, stated\n%s", row.path, got, stated[row.path])
+		}
+		delete(stated, row.path)
+	}
+	if len(stated) > 0 {
+		t.Errorf("findings of files that are not there: %v", stated)
+	}
+}
+
+func findingsLine(t *testing.T, path string) string {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join("testdata", path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain, err := stircert.ParseChainPEM(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := stircert.Of(chain[0])
+	role := stircert.RoleOf(cert)
+	found := map[stircert.Severity][]string{}
+	for _, finding := range stircert.Lint(cert, role, stircert.EditionInForce) {
+		found[finding.Severity] = append(found[finding.Severity], finding.Rule)
+	}
+	points, err := cert.CRLPoints()
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuers := 0
+	for _, point := range points {
+		if point.Issuer != "" {
+			issuers++
+		}
+	}
+	return fmt.Sprintf("%v\t%v\t%s\t%s\t%d of %d\t%v", role, stircert.EditionAt(cert.NotBefore),
+		orNone(found[stircert.Error]), orNone(found[stircert.Warning]), issuers, len(points), cert.Constraints != nil)
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "-"
+	}
+	return strings.Join(names, " ")
 }

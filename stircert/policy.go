@@ -27,11 +27,11 @@ type faults struct{ list, constraints error }
 // leafPolicy is what a certificate must be to verify a PASSporT with. The first row that is broken is told, so those on
 // which nothing hangs come last: a TNAuthList that is elsewhere is fetched for a certificate that is good otherwise.
 var leafPolicy = []policyRow{
-	{WrongVersion, "RFC 8226 §5", "a certificate of version 1 or 2 has no extensions: no TNAuthList, and nothing that says it is no CA",
+	{WrongVersion, "RFC 5280 §4.1.2.1", "a certificate of version 1 or 2 has no extensions: no TNAuthList, and nothing that says it is no CA",
 		func(cert *x509.Certificate, _ *ecdsa.PublicKey, _ faults) error {
 			return when(cert.Version != 3, "%w: version %d", WrongVersion, cert.Version)
 		}},
-	{WrongKey, "RFC 8225 §4", "the one algorithm of PASSporTs is ES256: no other key has made the signature",
+	{WrongKey, "RFC 8225 §4.2", "the one algorithm of PASSporTs is ES256: no other key has made the signature",
 		func(cert *x509.Certificate, key *ecdsa.PublicKey, _ faults) error {
 			return when(key == nil, "%w: %s", WrongKey, keyType(cert))
 		}},

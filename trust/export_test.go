@@ -1,6 +1,10 @@
 package trust
 
-import "context"
+import (
+	"context"
+
+	"github.com/viaduct-oob/viaduct/stircert"
+)
 
 // PublicAddress is the predicate of the dialer.
 var PublicAddress = publicAddress
@@ -37,4 +41,23 @@ func NewSlots(running, perHost, waiting int) Slots { return Slots{newSlots(runni
 // Enter waits for a turn.
 func (s Slots) Enter(ctx context.Context, owner, x5u string, known bool) (leave func(), err error) {
 	return s.enter(ctx, source{owner: owner, x5u: x5u}, known)
+}
+
+// Lay puts a chain into the cache as if it had been fetched and a signature had verified with it.
+func (v *Verifier) Lay(x5u string, chainPEM []byte) error {
+	s, err := v.repository.parseX5U(x5u)
+	if err != nil {
+		return err
+	}
+	certs, err := stircert.ParseChainPEM(chainPEM)
+	if err != nil {
+		return err
+	}
+	now := v.now()
+	chain, err := v.judge.Load().decide(NewChain(certs), now)
+	if err != nil {
+		return err
+	}
+	v.keep(newCached(s, chain, now, now.Add(CacheLifetimeMin)))
+	return nil
 }

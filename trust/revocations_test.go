@@ -6,8 +6,8 @@ import (
 	"errors"
 	"math/big"
 	"net/http"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,108 +17,6 @@ import (
 	"github.com/viaduct-oob/viaduct/trust"
 	"github.com/viaduct-oob/viaduct/trust/crl"
 )
-
-const crlURL = "https://sti-pa.laboratory.example/crl"
-
-var strict = trust.RevocationPolicy{RefuseNoList: true, RefuseListExpired: true, RefuseNoPoint: true, RefuseForeignPoint: true}
-
-// administration is a laboratory with an STI-PA that revokes.
-type administration struct {
-	*laboratory
-	pa     *oobtest.PolicyAdministrator
-	issuer string // of its lists
-}
-
-func newAdministration(t testing.TB, edit func(*trust.Config)) *administration {
-	t.Helper()
-	l := newLaboratory(t, edit)
-	pa, err := l.pki.NewPolicyAdministrator()
-	if err != nil {
-		t.Fatal(err)
-	}
-	issuer, err := stircert.NameKey(pa.CRLIssuer.Certificate.RawSubject)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &administration{l, pa, issuer}
-}
-
-// list is one that was signed by its issuer.
-func (a *administration) list(cfg oobtest.RevocationListConfig) *crl.List {
-	a.t.Helper()
-	der, err := a.pa.RevocationList(cfg)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	list, err := crl.Parse(der)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	signer := a.pa.CRLIssuer
-	if cfg.Signer != nil {
-		signer = cfg.Signer
-	}
-	if err := list.CheckSignature(signer.Certificate); err != nil {
-		a.t.Fatal(err)
-	}
-	return list
-}
-
-func (a *administration) revoking(certs ...*x509.Certificate) *crl.List {
-	a.t.Helper()
-	var cfg oobtest.RevocationListConfig
-	for _, cert := range certs {
-		cfg.Revoked = append(cfg.Revoked, oobtest.Revoke(cert))
-	}
-	return a.list(cfg)
-}
-
-func (a *administration) set(policy trust.RevocationPolicy, sources ...trust.RevocationSource) {
-	a.t.Helper()
-	r, err := trust.NewRevocations(policy, sources...)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.verifier.SetRevocations(r)
-}
-
-// pointing is a certificate that names a distribution point; name is the issuer of the list in DER, or nil.
-func (a *administration) pointing(url string, name []byte) oobtest.IssueConfig {
-	a.t.Helper()
-	return oobtest.IssueConfig{SPC: "1234", IssuedByRoot: true, Modify: func(c *x509.Certificate) {
-		point, err := oobtest.CRLDistributionPoint(url, name)
-		if err != nil {
-			a.t.Fatal(err)
-		}
-		c.ExtraExtensions = append(c.ExtraExtensions, point)
-	}}
-}
-
-// listed is a certificate as the network has them: it names the STI-PA.
-func (a *administration) listed() oobtest.IssueConfig {
-	return a.pointing(crlURL, a.pa.CRLIssuer.Certificate.RawSubject)
-}
-
-func chainOf(leaf *oobtest.Identity, others ...*x509.Certificate) *trust.Chain {
-	return trust.NewChain(append([]*x509.Certificate{leaf.Certificate.X509()}, others...))
-}
-
-// unknown is the one reason for which nothing was known, if there is one.
-func unknown(s trust.Stats) string {
-	var all []string
-	for _, r := range []struct {
-		name  string
-		count int64
-	}{
-		{"no list", s.UnknownNoList}, {"expired", s.UnknownListExpired},
-		{"no point", s.UnknownNoPoint}, {"foreign", s.UnknownForeignPoint},
-	} {
-		if r.count > 0 {
-			all = append(all, r.name)
-		}
-	}
-	return strings.Join(all, ", ")
-}
 
 func TestRFC5280_S6_3_3_WhoTellsOfACertificate(t *testing.T) {
 	a := newAdministration(t, nil)
@@ -207,22 +105,6 @@ func TestRFC5280_S6_3_3_WhoTellsOfACertificate(t *testing.T) {
 			}
 		})
 	}
-}
-
-// reissued is the certificate of an authority with another key usage.
-func reissued(t testing.TB, a *oobtest.Authority, usage x509.KeyUsage) *x509.Certificate {
-	t.Helper()
-	template := *a.Certificate
-	template.KeyUsage |= usage
-	der, err := x509.CreateCertificate(nil, &template, &template, a.Key.Public(), a.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
 }
 
 // Whom a certificate names does not matter when it is on a list: else whoever gets one without a point is never revoked.
@@ -335,33 +217,33 @@ func TestJudge_TakesThePathThatIsNotRevoked(t *testing.T) {
 
 // The fetch that a call waits for may have judged by older lists.
 func TestSetRevocations_FetchUnderWay(t *testing.T) {
-	judged, release := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	var hold func()
-	a := newAdministration(t, func(c *trust.Config) {
+	judged, asking, release := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var readings atomic.Int64 // of the clock, since the chain was found good; it is not cached yet
+	var a *administration
+	a = newAdministration(t, func(c *trust.Config) {
 		clock := c.Now
 		c.Now = func() time.Time {
-			if hold != nil {
-				hold()
+			if a == nil || a.verifier.Stats().RevocationChecks == 0 {
+				return clock()
+			}
+			switch readings.Add(1) {
+			case 1: // by the fetch
+				close(judged)
+				<-release
+			case 3: // the second one of the call that joins it, before it does so
+				close(asking)
 			}
 			return clock()
 		}
 	})
 	id := a.issue(a.listed())
 	a.set(strict, trust.RevocationSource{List: a.revoking()})
-	hold = func() {
-		if a.verifier.Stats().RevocationChecks > 0 { // the chain was found good, and is not cached yet
-			once.Do(func() {
-				close(judged)
-				<-release
-			})
-		}
-	}
 	var calls sync.WaitGroup
-	calls.Go(func() { a.verify(id) }) // began before
+	calls.Go(func() { a.verify(id) }) // began before: either answer is right
 	<-judged
 	a.set(strict, trust.RevocationSource{List: a.revoking(id.Certificate.X509())})
 	calls.Go(func() { wants(t, a.verify(id), oob.CredentialUntrusted, stircert.Revoked) })
+	<-asking
 	close(release)
 	calls.Wait()
 	wants(t, a.verify(id), oob.CredentialUntrusted, stircert.Revoked)
@@ -408,4 +290,58 @@ func TestNewRevocations_Refused(t *testing.T) {
 	if _, err := trust.NewRevocations(strict); err != nil {
 		t.Error(err)
 	}
+}
+
+// What is set while calls are verified is in force from the next call on, and no call sees half of it.
+func TestVerifier_SettingsChangeWhileItWorks(t *testing.T) {
+	a := newAdministration(t, nil)
+	good, bad := a.issue(a.listed()), a.issue(a.listed())
+	a.mustVerify(good)
+	a.mustVerify(bad)
+	revoking := a.revoking(bad.Certificate.X509())
+	lists := []*crl.List{a.revoking(), revoking}
+	anchors := a.config.Anchors
+	var setters, callers sync.WaitGroup
+	done := make(chan struct{})
+	for range 4 {
+		callers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if err := a.verify(good); err != nil {
+					t.Error(err)
+					return
+				}
+				a.verifier.Judge(chainOf(bad)) // may be either
+				a.verifier.Cached(bad.X5U)
+				a.verifier.Stats()
+			}
+		})
+	}
+	const times = 100
+	setters.Go(func() {
+		for i := range times {
+			a.set(trust.RevocationPolicy{}, trust.RevocationSource{Issuer: a.issuer, List: lists[i%2]})
+		}
+	})
+	setters.Go(func() {
+		for range times / 10 {
+			a.verifier.SetAnchors(anchors)
+		}
+	})
+	setters.Go(func() {
+		for range times / 10 {
+			a.verifier.SetNumbers(nil)
+		}
+	})
+	setters.Wait()
+	a.set(trust.RevocationPolicy{}, trust.RevocationSource{Issuer: a.issuer, List: revoking})
+	for range 100 {
+		wants(t, a.verify(bad), oob.CredentialUntrusted, stircert.Revoked)
+	}
+	close(done)
+	callers.Wait()
 }

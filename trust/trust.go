@@ -1,12 +1,18 @@
 // Package trust decides who is believed: it fetches the certificate that an x5u points to, finds out whether a trust
-// anchor stands behind it, and remembers both.
+// anchor stands behind it and whether it is revoked, and remembers all that.
 //
-// Knows: trust anchors, certificate repositories and the rules for fetching from them (ATIS-1000074, ATIS-1000080),
-// chains, verdicts on chains, the caches of all that. Never hears of: tokens and their claims, calls, who may do what
-// with a certificate that is believed, HTTP handlers.
+// Knows: trust anchors, revocation lists and whose count, certificate repositories and the rules for fetching from them
+// (ATIS-1000074, ATIS-1000080), chains, verdicts on chains, the caches of all that. Never hears of: tokens and their
+// claims, calls, who may do what with a certificate that is believed, HTTP handlers.
 //
-// Read verifier.go first. A [Verifier] is what services use; its parts are [Anchors], the judge (judge.go), the
-// [Repository] client (repository.go) and the cache.
+// Read verifier.go first. A [Verifier] is what services use; its parts are [Anchors], [Revocations], the judge (judge.go),
+// the [Repository] client (repository.go) and the cache.
+//
+// # Revocation
+//
+// Lists come from outside, checked (package crl reads them): no URL in a certificate is ever fetched for one. Whatever is
+// on a list is refused, from the first call after [Verifier.SetRevocations]. Whether it means anything that a certificate
+// is on none is another question; see [RevocationPolicy] for the answers.
 //
 // # Failures
 //
@@ -29,7 +35,9 @@
 // anchor, and for a minute at most, until a signature has verified with it.
 //
 // A provider with a certificate that is believed can fill the cache with URLs of its own. Its hosts then make room for
-// each other; what others have not used for long goes first only while they are not the largest.
+// each other; what others have not used for long goes first only while they are not the largest. It, and nobody else, can
+// send us after a TNAuthList that is not in its certificate, and after what its tokens point to ([Verifier.Content]), under
+// the same limits.
 //
 // A delegate CA can issue for what its own TNAuthList covers, and for nothing else (RFC 9060 §4).
 package trust

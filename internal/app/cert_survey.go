@@ -57,6 +57,11 @@ func (c *CertSurvey) Run(std *Streams) error {
 	if err := s.print(std.Out); err != nil {
 		return err
 	}
+	return s.verdict()
+}
+
+// verdict is a no when anything crashed.
+func (s *survey) verdict() error {
 	if s.counts[surveyKey{"total", "crashed"}] > 0 {
 		return ErrNegative
 	}

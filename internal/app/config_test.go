@@ -95,6 +95,15 @@ func TestConfiguration_FaultsHaveLines(t *testing.T) {
 		{"names that are none", "cps:\n  audience: [\"https://cps.example.net\"]\ntrust:\n  cache_dir: viaduct.yaml\n", []string{":2: cps.audience[0]: ", ":4: trust.cache_dir: ", "not a folder"}},
 		{"one address for both", "cps:\n  listen: 127.0.0.1:9464\n", []string{"management.listen: is that of cps.listen"}},
 		{"levels", "log:\n  level: loud\n", []string{"log.level is one of"}},
+		{
+			"a list that is none",
+			"trust:\n  list:\n    source:\n      url: http://sti-pa.example/\n      refresh: 0s\n    expired: never\n  revocation:\n    refuse:\n      no_list: true\n",
+			[]string{":4: trust.list.source: a URL is https", ":5: trust.list.source.refresh: is between", ":6: trust.list.expired: is keep or stop", "trust.list.signers: nobody may sign", ":8: trust.revocation.source: is needed"},
+		},
+		{
+			"files of a list", "trust:\n  numbers: none.csv\n  list:\n    signers: [none.pem]\n    source:\n      url: https://sti-pa.example/\n      authorization_file: none\n  revocation:\n    source:\n      file: a\n      alarm_after: 1s\n",
+			[]string{":2: trust.numbers: ", ":4: trust.list.signers: ", ":7: trust.list.source.authorization_file: ", "trust.revocation.signers: needs", ":11: trust.revocation.source.alarm_after: is not less"},
+		},
 		{"windows", "cps:\n  token_freshness:\n    past: 6m\n", []string{":3: cps.token_freshness: past is above 0s"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -144,12 +153,16 @@ func TestConfiguration_SPCsAreText(t *testing.T) {
 // TestConfiguration_ReloadNamesWhatWaits: what a reload takes over is not named, everything else is.
 func TestConfiguration_ReloadNamesWhatWaits(t *testing.T) {
 	was, is := defaults(), defaults()
-	is.CPS.TLS.Key, is.Trust.Anchors = "other", []string{"other"}
+	was.Trust.List.Source.URL, was.Trust.Revocation.Source.File = "https://a/", "a"
+	is.Trust = was.Trust
+	is.CPS.TLS.Key, is.Trust.Anchors, is.Trust.Numbers = "other", []string{"other"}, "other"
+	is.Trust.List.Signers, is.Trust.List.Roots, is.Trust.Revocation.Signers = []string{"other"}, []string{"other"}, []string{"other"}
 	if keys := changedKeys(was, is); len(keys) > 0 {
 		t.Errorf("taken over, and named all the same: %v", keys)
 	}
 	is.CPS.Deny, is.CPS.Limits.Records, is.Log.Level = []SPC{"1234"}, 1, "debug"
-	if got := strings.Join(changedKeys(was, is), " "); got != "cps.deny cps.limits.records log.level" {
+	is.Trust.List.Source.Refresh, is.Trust.Revocation.Refuse.NoPoint = 1, true
+	if got := strings.Join(changedKeys(was, is), " "); got != "cps.deny cps.limits.records trust.list.source.refresh trust.revocation.refuse.no_point log.level" {
 		t.Errorf("named %q", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/viaduct-oob/viaduct/cpsclient"
 	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/passport"
 	"github.com/viaduct-oob/viaduct/stias"
 	"github.com/viaduct-oob/viaduct/stivs"
 	"github.com/viaduct-oob/viaduct/tn"
@@ -25,7 +27,12 @@ const (
 	originatingSPC = "1234" // where calls begin
 	transitSPC     = "567B" // between two TDM trunks
 	terminatingSPC = "890C" // where calls arrive
+	revokedSPC     = "666R" // whose certificate has been revoked
+	delegate       = "acme" // an enterprise with a certificate for numbers of its own
 )
+
+// The numbers for which the delegate's certificate is.
+const delegateNumbers = "12155550140-12155550149"
 
 // country is what the demonstration plays on: a laboratory on disk, its repository, two CPSs that `viaduct serve` would
 // start just so, and three providers. Everything is real but the TDM trunk.
@@ -49,6 +56,7 @@ type provider struct {
 	client   *cpsclient.Client // of the CPS that all have agreed on
 	verifies *stivs.Service
 	verifier *trust.Verifier
+	memory   *stivs.Memory // of the calls that have arrived, whichever CPS was asked
 	signer   Signer
 	roots    []string
 }
@@ -70,10 +78,14 @@ func openCountry() (c *country, err error) {
 		return c, err
 	}
 	lab := LabInit{
-		Dir: c.dir, SPC: []string{originatingSPC, transitSPC, terminatingSPC},
+		Dir: c.dir, SPC: []string{originatingSPC, transitSPC, terminatingSPC, revokedSPC},
+		Delegate:   map[string]string{delegate: delegateNumbers},
 		Repository: listener.Addr().String(), CPS: "127.0.0.1:0", Management: "127.0.0.1:0",
 	}
 	if err = lab.write(); err != nil {
+		return c, errors.Join(err, listener.Close())
+	}
+	if err = (&LabRevoke{Dir: c.dir, SPC: []string{revokedSPC}}).Run(&Streams{Out: io.Discard}); err != nil {
 		return c, errors.Join(err, listener.Close())
 	}
 	c.repository = newRepositoryServer(c.dir)
@@ -143,6 +155,7 @@ func (c *country) openProvider(spc string) (*provider, error) {
 	if p.verifier, err = (&Believer{}).open(c.dir, time.Now); err != nil {
 		return nil, err
 	}
+	p.memory = stivs.NewMemory(2 * time.Minute)
 	p.verifies, err = p.verification(p.client)
 	return p, err
 }
@@ -164,7 +177,9 @@ func (p *provider) dial(url string) (*cpsclient.Client, error) {
 }
 
 func (p *provider) verification(retriever oob.Retriever) (*stivs.Service, error) {
-	return stivs.New(stivs.Config{Verifier: p.verifier, Retriever: retriever})
+	return stivs.New(stivs.Config{
+		Verifier: p.verifier, Retriever: retriever, Memory: p.memory, Accept: []passport.Type{passport.Base},
+	})
 }
 
 // close stops everything and removes the laboratory.

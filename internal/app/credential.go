@@ -49,16 +49,23 @@ func (s *Signer) credential() (stias.Credential, error) {
 	if s.Lab == "" {
 		return credential, nil
 	}
-	text, err := os.ReadFile(filepath.Join(s.Lab, labRepository, s.SPC+".pem"))
+	if credential.Chain, err = readChain(filepath.Join(s.Lab, labRepository, s.SPC+".pem")); err != nil {
+		return stias.Credential{}, err
+	}
+	return credential, nil
+}
+
+// readChain reads a certificate chain as an x5u serves it.
+func readChain(name string) (*trust.Chain, error) {
+	text, err := os.ReadFile(name)
 	if err != nil {
-		return stias.Credential{}, plain(err)
+		return nil, plain(err)
 	}
 	certs, err := stircert.ParseChainPEM(text)
 	if err != nil {
-		return stias.Credential{}, err
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	credential.Chain = trust.NewChain(certs)
-	return credential, nil
+	return trust.NewChain(certs), nil
 }
 
 func (s *Signer) fromLab() error {

@@ -198,9 +198,18 @@ func (t *trip) publish(ctx context.Context, publisher oob.Publisher, spc string,
 
 // arrive verifies a call at the terminating provider, which finds what it can out of band.
 func (t *trip) arrive(ctx context.Context, service *stivs.Service, call tdmCall, key oob.Key) oob.Verdict {
+	return t.arriveNamed(ctx, service, "", call, key)
+}
+
+// arriveNamed does so for a call that can be told from others between the same numbers.
+func (t *trip) arriveNamed(ctx context.Context, service *stivs.Service, id string, call tdmCall, key oob.Key) oob.Verdict {
 	var verdict oob.Verdict
-	_ = t.do(terminatingSPC, "retrieve and verify, "+key.Profile.String(), func() (string, error) {
-		verdict = service.Verify(ctx, stivs.Call{Orig: call.orig, Dest: call.dest, Key: key})
+	what := "retrieve and verify, " + key.Profile.String()
+	if id != "" {
+		what += ", " + id
+	}
+	_ = t.do(terminatingSPC, what, func() (string, error) {
+		verdict = service.Verify(ctx, stivs.Call{ID: id, Orig: call.orig, Dest: call.dest, Key: key})
 		passed := 0
 		var failed []string
 		for _, c := range verdict.Checks {
@@ -214,6 +223,9 @@ func (t *trip) arrive(ctx context.Context, service *stivs.Service, call tdmCall,
 		outcome := fmt.Sprintf("checks passed: %d", passed)
 		if len(failed) > 0 {
 			outcome += ", failed: " + strings.Join(failed, ", ")
+		}
+		for _, d := range verdict.Diversions {
+			outcome += fmt.Sprintf("; diverted from %s to %s by %s", d.From, d.To, d.SignerSPC)
 		}
 		return outcome, nil
 	})

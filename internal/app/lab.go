@@ -18,6 +18,8 @@ import (
 
 	"github.com/viaduct-oob/viaduct/internal/wire/atis"
 	"github.com/viaduct-oob/viaduct/oobtest"
+	"github.com/viaduct-oob/viaduct/stircert"
+	"github.com/viaduct-oob/viaduct/tn"
 )
 
 // Lab is `viaduct lab`: a laboratory STI-PA, CA and certificate repository on disk.
@@ -29,11 +31,12 @@ type Lab struct {
 
 // LabInit is `viaduct lab init`.
 type LabInit struct {
-	Dir        string   `arg:"" type:"path" help:"Folder to make. It must not exist, or be empty."`
-	SPC        []string `required:"" placeholder:"SPC" help:"Service provider code of a provider to make; may be repeated."`
-	Repository string   `default:"127.0.0.1:8444" placeholder:"HOST:PORT" help:"Where lab serve listens, and what x5u's point to (${default})."`
-	CPS        string   `name:"cps" default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Where serve listens (${default})."`
-	Management string   `default:"127.0.0.1:9464" placeholder:"HOST:PORT" help:"Where serve listens for operators (${default})."`
+	Dir        string            `arg:"" type:"path" help:"Folder to make. It must not exist, or be empty."`
+	SPC        []string          `required:"" placeholder:"SPC" help:"Service provider code of a provider to make; may be repeated."`
+	Delegate   map[string]string `placeholder:"NAME=RANGE" help:"Holder of numbers to make, with a delegate certificate for a range such as 12155550140-12155550149; may be repeated."`
+	Repository string            `default:"127.0.0.1:8444" placeholder:"HOST:PORT" help:"Where lab serve listens, and what x5u's point to (${default})."`
+	CPS        string            `name:"cps" default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Where serve listens (${default})."`
+	Management string            `default:"127.0.0.1:9464" placeholder:"HOST:PORT" help:"Where serve listens for operators (${default})."`
 }
 
 // The files of a laboratory, relative to its folder.
@@ -66,6 +69,11 @@ func (l *LabInit) Run(std *Streams) error {
 			return fmt.Errorf("SPC %s is there twice", spc)
 		}
 	}
+	for name, numbers := range l.Delegate {
+		if _, err := tn.ParseRange(numbers); err != nil || !atis.IsSPC(name) || slices.Contains(l.SPC, name) {
+			return fmt.Errorf("a delegate has a name of letters and digits that is no provider's, and a range of numbers: not %q=%q", name, numbers)
+		}
+	}
 	if err := l.write(); err != nil {
 		return err
 	}
@@ -90,7 +98,12 @@ func (l *LabInit) write() error {
 		w.tls(pki, name, host)
 	}
 	for _, spc := range l.SPC {
-		w.provider(pki, spc)
+		w.signer(pki, spc, oobtest.IssueConfig{})
+	}
+	for name, numbers := range l.Delegate {
+		held, err := tn.ParseRange(numbers)
+		w.err = errors.Join(w.err, err)
+		w.signer(pki, name, oobtest.IssueConfig{TNAuthList: stircert.TNAuthList{Ranges: []tn.Range{held}}})
 	}
 	w.policyAdministrator(pki)
 	w.config(l)
@@ -126,8 +139,10 @@ func (w *labWriter) tls(pki *oobtest.PKI, name, host string) {
 	w.file(filepath.Join(labTLS, name+"-key.pem"), files.KeyPEM)
 }
 
-func (w *labWriter) provider(pki *oobtest.PKI, spc string) {
-	identity, err := pki.Issue(oobtest.IssueConfig{SPC: spc, Path: "/" + spc + ".pem"})
+// signer writes the files of a provider or a delegate.
+func (w *labWriter) signer(pki *oobtest.PKI, name string, certificate oobtest.IssueConfig) {
+	certificate.SPC, certificate.Path = name, "/"+name+".pem"
+	identity, err := pki.Issue(certificate)
 	if w.err = errors.Join(w.err, err); w.err != nil {
 		return
 	}
@@ -135,9 +150,9 @@ func (w *labWriter) provider(pki *oobtest.PKI, spc string) {
 	if w.err = errors.Join(w.err, err); w.err != nil {
 		return
 	}
-	w.file(filepath.Join(labRepository, spc+".pem"), identity.ChainPEM)
-	w.file(filepath.Join(labProviders, spc, "key.pem"), key)
-	w.file(filepath.Join(labProviders, spc, "x5u"), []byte(identity.X5U+"\n"))
+	w.file(filepath.Join(labRepository, name+".pem"), identity.ChainPEM)
+	w.file(filepath.Join(labProviders, name, "key.pem"), key)
+	w.file(filepath.Join(labProviders, name, "x5u"), []byte(identity.X5U+"\n"))
 }
 
 var labConfigTemplate = template.Must(template.New("").Parse(`# Configuration of a laboratory CPS. docs/configuration.md describes every key.

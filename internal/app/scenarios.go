@@ -68,6 +68,26 @@ var scenarios = []scenario{
 		place: placeTwice,
 	},
 	{
+		title:   "Diverted: the called party forwards the call, and signs that it did",
+		verstat: oob.VerstatPassed, attest: "A",
+		place: placeDiverted,
+	},
+	{
+		title:   "Revoked signer: the CPS refuses its PASSporT; a careless CPS hands it on, and verification finds out",
+		verstat: oob.VerstatFailed, errCase: "E17",
+		place: placeRevoked,
+	},
+	{
+		title:   "A certificate that does not cover the number: an enterprise signs for a number that it does not hold",
+		verstat: oob.VerstatFailed, errCase: "E17",
+		place: placeUncovered,
+	},
+	{
+		title:   "Replayed: a second call comes for the PASSporT of the first, and neither is verified any more",
+		verstat: oob.VerstatNoValidation, errCase: "V1",
+		place: placeReplayed,
+	},
+	{
 		title:   "CPS down: the call goes on, unverified",
 		verstat: oob.VerstatNoValidation,
 		place:   placeWithoutCPS,
@@ -81,7 +101,7 @@ func (t *trip) direct(ctx context.Context, from string, key func(tdmCall) oob.Ke
 		return nil, err
 	}
 	t.publish(ctx, t.providers[originatingSPC].client, originatingSPC, oob.Publication{
-		Key: key(tdm(call)), Passports: []string{signed.Passport}, Expires: time.Now().Add(15 * time.Second),
+		Key: key(tdm(call)), Passports: []string{signed.Passport}, Expires: time.Now().Add(keep),
 	})
 	arrived := t.cross(call)
 	return []oob.Verdict{t.arrive(ctx, t.providers[terminatingSPC].verifies, arrived, key(arrived))}, nil
@@ -108,7 +128,7 @@ func placeTransit(ctx context.Context, t *trip) ([]oob.Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	expires := time.Now().Add(15 * time.Second)
+	expires := time.Now().Add(keep)
 	t.publish(ctx, t.providers[originatingSPC].client, originatingSPC, oob.Publication{
 		Key: tdm(call).agreedKey(originatingSPC), Passports: []string{signed.Passport}, Expires: expires,
 	})
@@ -139,17 +159,7 @@ func placeTampered(ctx context.Context, t *trip) ([]oob.Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := oob.Publication{
-		Key: tdm(call).agreedKey(originatingSPC), Passports: []string{tamper(signed.Passport)}, Expires: time.Now().Add(15 * time.Second),
-	}
-	t.publish(ctx, t.providers[originatingSPC].client, originatingSPC, p)
-	publisher, err := t.providers[originatingSPC].dial(t.careless.url())
-	if err != nil {
-		return nil, err
-	}
-	defer publisher.Close()
-	t.publish(ctx, publisher, originatingSPC, p)
-	return t.arriveAsking(ctx, t.careless.url(), call)
+	return t.toBoth(ctx, call, tamper(signed.Passport))
 }
 
 // tamper changes the first character of the signature: the last one may hold bits that say nothing.
@@ -192,7 +202,7 @@ func placeTwice(ctx context.Context, t *trip) ([]oob.Verdict, error) {
 			return nil, err
 		}
 		t.publish(ctx, t.providers[originatingSPC].client, originatingSPC, oob.Publication{
-			Key: tdm(call).agreedKey(originatingSPC), Passports: []string{signed.Passport}, Expires: time.Now().Add(15 * time.Second),
+			Key: tdm(call).agreedKey(originatingSPC), Passports: []string{signed.Passport}, Expires: time.Now().Add(keep),
 		})
 		calls = append(calls, call)
 	}
@@ -224,7 +234,7 @@ func placeWithoutCPS(ctx context.Context, t *trip) ([]oob.Verdict, error) {
 	}
 	defer publisher.Close()
 	t.publish(ctx, publisher, originatingSPC, oob.Publication{
-		Key: tdm(call).agreedKey(originatingSPC), Passports: []string{signed.Passport}, Expires: time.Now().Add(15 * time.Second),
+		Key: tdm(call).agreedKey(originatingSPC), Passports: []string{signed.Passport}, Expires: time.Now().Add(keep),
 	})
 	return t.arriveAsking(ctx, nowhere, call)
 }

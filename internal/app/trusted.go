@@ -52,7 +52,6 @@ type trusted struct {
 	mu      sync.Mutex
 	plan    *trustPlan          // guarded by mu
 	listed  []*x509.Certificate // guarded by mu
-	revoked *crl.List           // guarded by mu
 	anchors int                 // in use; guarded by mu
 }
 
@@ -124,8 +123,11 @@ func (t *trusted) reload(p *trustPlan) error {
 	}
 	t.plan = &next
 	t.mu.Unlock()
-	if err := t.setAnchors(); err != nil {
-		return err
+	if err := t.setAnchors(); err != nil { // more than there may be
+		t.mu.Lock()
+		t.plan = was
+		t.mu.Unlock()
+		return fmt.Errorf("trust: %w", err)
 	}
 	t.verifier.SetNumbers(p.numbers)
 	if t.list != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,14 +15,17 @@ import (
 	"github.com/viaduct-oob/viaduct/passport"
 	"github.com/viaduct-oob/viaduct/stivs"
 	"github.com/viaduct-oob/viaduct/trust"
+	"github.com/viaduct-oob/viaduct/trust/stipa"
 )
 
 // Believer are the flags of commands that verify.
 type Believer struct {
-	Anchor   []string `type:"existingfile" placeholder:"FILE" help:"Trusted STI-CA certificates, PEM; may be repeated."`
-	LabHost  []string `placeholder:"HOST:PORT" help:"Laboratory host that certificates may be fetched from although it is private."`
-	LabRoot  []string `type:"existingfile" placeholder:"FILE" help:"TLS roots of the laboratory hosts, PEM."`
-	CacheDir string   `type:"path" placeholder:"DIR" help:"Folder to keep certificates in between runs."`
+	Anchor    []string `type:"existingfile" placeholder:"FILE" help:"Trusted STI-CA certificates, PEM; may be repeated."`
+	CRL       string   `name:"crl" type:"existingfile" placeholder:"FILE" help:"Revocation list, DER or PEM."`
+	CRLSigner []string `name:"crl-signer" type:"existingfile" placeholder:"FILE" help:"Certificate of who signs the revocation list, PEM."`
+	LabHost   []string `placeholder:"HOST:PORT" help:"Laboratory host that certificates may be fetched from although it is private."`
+	LabRoot   []string `type:"existingfile" placeholder:"FILE" help:"TLS roots of the laboratory hosts, PEM."`
+	CacheDir  string   `type:"path" placeholder:"DIR" help:"Folder to keep certificates in between runs."`
 }
 
 func (b *Believer) open(labDir string, now func() time.Time) (*trust.Verifier, error) {
@@ -33,6 +37,9 @@ func (b *Believer) open(labDir string, now func() time.Time) (*trust.Verifier, e
 		b.Anchor = append(b.Anchor, lab.path(labSTIRoot))
 		b.LabHost = append(b.LabHost, lab.repository)
 		b.LabRoot = append(b.LabRoot, lab.path(labTLSRoot))
+		if b.CRL == "" {
+			b.CRL, b.CRLSigner = lab.path(labSTIPA, labCRL), []string{lab.path(labSTIPA, labCRLIssuer)}
+		}
 	}
 	if len(b.Anchor) == 0 {
 		return nil, errors.New("--anchor is needed: whose certificates are to be believed? In a laboratory, --lab is enough")
@@ -45,10 +52,43 @@ func (b *Believer) open(labDir string, now func() time.Time) (*trust.Verifier, e
 	if err != nil {
 		return nil, plain(err)
 	}
-	return trust.New(trust.Config{
+	verifier, err := trust.New(trust.Config{
 		Anchors: anchors, Directory: b.CacheDir, Now: now,
 		Repository: trust.RepositoryConfig{Laboratory: trust.Laboratory{Hosts: b.LabHost, Roots: roots}},
 	})
+	if err != nil || b.CRL == "" && len(b.CRLSigner) == 0 {
+		return verifier, err
+	}
+	if err := b.revoke(verifier); err != nil {
+		verifier.Close()
+		return nil, err
+	}
+	return verifier, nil
+}
+
+// revoke lets the verifier ask the revocation list.
+func (b *Believer) revoke(verifier *trust.Verifier) error {
+	if b.CRL == "" || len(b.CRLSigner) == 0 {
+		return errors.New("--crl and --crl-signer go together: a list counts when who signed it is known")
+	}
+	body, err := os.ReadFile(b.CRL)
+	if err != nil {
+		return plain(err)
+	}
+	signers, err := loadCertificates(b.CRLSigner)
+	if err != nil {
+		return plain(err)
+	}
+	document, err := stipa.CRLSigners(signers).Check(context.Background(), stipa.Offer{Body: body})
+	if err != nil {
+		return fmt.Errorf("%s: %w", b.CRL, err)
+	}
+	revocations, err := trust.NewRevocations(trust.RevocationPolicy{}, trust.RevocationSource{List: document.Value})
+	if err != nil {
+		return err
+	}
+	verifier.SetRevocations(revocations)
+	return nil
 }
 
 // PassportVerify is `viaduct passport verify`.

@@ -53,7 +53,7 @@ func run(m *testing.M) int {
 }
 
 // token makes a token and a file with its PIN. It is made through the module, which does not see what others make.
-func token(t *testing.T, label string) (pinFile string) {
+func token(t testing.TB, label string) (pinFile string) {
 	t.Helper()
 	if _, err := exec.LookPath("softhsm2-util"); err != nil || softHSM.module == "" {
 		t.Skip("SoftHSM is not installed (Debian: softhsm2): nothing is known of keys in tokens")
@@ -82,7 +82,7 @@ func token(t *testing.T, label string) (pinFile string) {
 	return pinFile
 }
 
-func writePIN(t *testing.T, name, text string) {
+func writePIN(t testing.TB, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func writePIN(t *testing.T, name, text string) {
 }
 
 // importKey lays a new key into a token.
-func importKey(t *testing.T, token, label, id string, curve elliptic.Curve) *ecdsa.PublicKey {
+func importKey(t testing.TB, token, label, id string, curve elliptic.Curve) *ecdsa.PublicKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {
@@ -119,7 +119,7 @@ func config(token, object, pinFile string) hsm.Config {
 	}
 }
 
-func open(t *testing.T, cfg hsm.Config) *hsm.Key {
+func open(t testing.TB, cfg hsm.Config) *hsm.Key {
 	t.Helper()
 	key, err := hsm.Open(cfg)
 	if err != nil {
@@ -140,7 +140,7 @@ func sign(key *hsm.Key, public *ecdsa.PublicKey) error {
 }
 
 // module is the same module as the key has, for a hand in the token's back.
-func module(t *testing.T, label string) (*pkcs11.Ctx, uint) {
+func module(t testing.TB, label string) (*pkcs11.Ctx, uint) {
 	t.Helper()
 	ctx := pkcs11.New(softHSM.module)
 	slots, err := ctx.GetSlotList(true)
@@ -381,6 +381,18 @@ func TestKey_PrintsNoPIN(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 		if text := fmt.Sprintf(verb, key); strings.Contains(text, pin) {
 			t.Errorf("%s prints the PIN: %s", verb, text)
+		}
+	}
+}
+
+func BenchmarkSign(b *testing.B) {
+	pinFile := token(b, "bench")
+	importKey(b, "bench", "sti", "01", elliptic.P256())
+	key := open(b, config("bench", "sti", pinFile))
+	digest := sha256.Sum256([]byte("a token"))
+	for b.Loop() {
+		if _, err := key.Sign(nil, digest[:], crypto.SHA256); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package stipa_test
 import (
 	"crypto/elliptic"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"strings"
 	"testing"
@@ -164,6 +165,10 @@ func TestRFC5280_S5_RevocationListIsThatOfThePinnedSigner(t *testing.T) {
 	again, err := pinned.Check(t.Context(), stipa.Offer{Body: make(oobtest.RevocationListConfig{Revoked: revoked})})
 	if err != nil || again.Content != doc.Content {
 		t.Errorf("signed anew: %v, same content %t", err, err == nil && again.Content == doc.Content)
+	}
+	armored := pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: good})
+	if again, err = pinned.Check(t.Context(), stipa.Offer{Body: armored}); err != nil || again.Content != doc.Content {
+		t.Errorf("in PEM: %v", err)
 	}
 	for _, c := range []struct {
 		name string
