@@ -129,3 +129,18 @@ func (e *Envelope) SigningInput() string { return e.parts.SigningInput }
 
 // Names reports whether id is one of the destinations.
 func (c *Claims) Names(id tn.Identity) bool { return slices.Contains(c.Dest, id) }
+
+// SpeaksFor is over whom the signer of a PASSporT of a type needs authority: the caller; who was called before the call
+// was retargeted (RFC 8946 §3); who answers (draft-ietf-stir-rfc4916-update-07). Nobody where that is several.
+func (c *Claims) SpeaksFor(ppt Type) tn.Identity {
+	switch ppt {
+	case Div, DivO:
+		return c.Div
+	case RSP:
+		if len(c.Dest) != 1 {
+			return tn.Identity{}
+		}
+		return c.Dest[0]
+	}
+	return c.Orig
+}

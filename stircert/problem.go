@@ -30,6 +30,8 @@ const (
 	BadCRLPoints                            // CRL distribution points that are not: who would tell of a revocation is unknown
 	Revoked                                 // a revocation list has it, or a CA of its path
 	RevocationUnknown                       // no list tells whether it is revoked, and the operator wants to know
+	NotProvider                             // it signs as a provider, and its certificate names none
+	NotCovered                              // it signs for a number that its certificate does not have
 	problemEnd                              // keep last
 )
 
@@ -54,6 +56,8 @@ var problemSentences = [problemEnd]string{
 	BadCRLPoints:         "the CRL distribution points are malformed",
 	Revoked:              "the certificate or that of a CA above it is revoked",
 	RevocationUnknown:    "it is not known whether the certificate is revoked",
+	NotProvider:          "the certificate is not that of a provider",
+	NotCovered:           "the certificate does not cover the number",
 }
 
 var problemNames = [problemEnd]string{
@@ -77,6 +81,8 @@ var problemNames = [problemEnd]string{
 	BadCRLPoints:         "bad-crl-points",
 	Revoked:              "revoked",
 	RevocationUnknown:    "revocation-unknown",
+	NotProvider:          "not-provider",
+	NotCovered:           "not-covered",
 }
 
 // Problems lists all problems.

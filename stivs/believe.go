@@ -7,8 +7,7 @@ import (
 	"time"
 
 	"github.com/viaduct-oob/viaduct/oob"
-	"github.com/viaduct-oob/viaduct/passport"
-	"github.com/viaduct-oob/viaduct/tn"
+	"github.com/viaduct-oob/viaduct/stircert"
 	"github.com/viaduct-oob/viaduct/trust"
 )
 
@@ -96,38 +95,18 @@ func (a *attempt) verified() finding {
 	return fail(E18, "not verified")
 }
 
-// authorised asks whether the signer may say what it says: its certificate limits the claims (RFC 8226 §8, RFC 9118
-// §4), or the numbers for which it may speak.
+// authorised asks whether the signer may say what it says.
 func (v *verification) authorised(c *candidate) finding {
-	if err := c.certificate.CheckClaims(c.envelope.Claim); err != nil {
-		return fail(E17, err.Error())
-	}
-	list := c.certificate.TNAuthList
+	err := trust.Authorise(c.certificate, c.envelope, &c.claims)
 	switch {
+	case errors.Is(err, stircert.NotCovered):
+		return fail(E17, "the certificate does not cover "+c.claims.SpeaksFor(c.envelope.Header.PPT).String())
+	case err != nil:
+		return fail(E17, err.Error())
 	case c.role == prioritises && len(v.prioritySigners) > 0 && !v.prioritySigners[c.signerSPC()]:
 		return fail(E17, "the signer may not authorise a priority here")
-	case len(list.SPCs) > 0:
-		return pass("a provider, for numbers of its own") // which these are is not known (RFC 8226 §9)
-	case c.envelope.Header.PPT == passport.Shaken:
-		// ATIS-1000080 §6.4.1: a shaken PASSporT is signed by a provider; a delegate, which has numbers alone, signs others.
-		return fail(E17, "the certificate is not that of a provider")
+	case len(c.certificate.TNAuthList.SPCs) > 0:
+		return pass("a provider, for numbers of its own")
 	}
-	whose := v.speaksFor(c)
-	number, ok := whose.Number()
-	if !ok || !list.HasNumber(number) {
-		return fail(E17, "the certificate does not cover "+whose.String())
-	}
-	return pass("the certificate covers " + whose.String())
-}
-
-// speaksFor is for whom a PASSporT says something, and so over whom its signer needs authority: the caller, or who was
-// called before the diversion (RFC 8946 §3), or who answers.
-func (v *verification) speaksFor(c *candidate) tn.Identity {
-	switch {
-	case c.role == diverts:
-		return c.claims.Div
-	case c.envelope.Header.PPT == passport.RSP:
-		return v.call.Dest
-	}
-	return c.claims.Orig
+	return pass("the certificate covers " + c.claims.SpeaksFor(c.envelope.Header.PPT).String())
 }

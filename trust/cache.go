@@ -12,6 +12,7 @@ type cached struct {
 	chain      *Chain
 	owner      string    // of the host that served it
 	fresh      time.Time // until when it need not be fetched again
+	weight     int       // bytes of memory, about
 
 	proven    atomic.Bool  // a signature verified with its key, or with the same key in an older one
 	used      atomic.Int64 // when it was last asked for, Unix time in seconds
@@ -25,17 +26,42 @@ func (c *cached) over(now time.Time) bool {
 	return c.chain.Leaf.TNAuthListURL != "" && now.Sub(c.credential.Fetched) >= CacheLifetimeMax
 }
 
-// cache holds believed chains by URL, in a bounded number.
-type cache struct {
-	max int
+// What a chain may take of the cache on average: CertificatesMax of them take so much at most. One can take more, if it
+// has many certificates or a long TNAuthList, and then there is room for fewer.
+const (
+	chainWeight  = 4000    // bytes
+	cacheMinimum = 1 << 20 // bytes of a whole cache: the largest chain fits into the smallest
+)
 
-	mu    sync.RWMutex
-	byURL map[string]*cached // guarded by mu
-	hosts map[string]int     // URLs of each owner, not 0; guarded by mu
+func weightOf(c *Chain) int {
+	const (
+		each  = 1000 // what holds the parts together
+		entry = 64   // of a TNAuthList, parsed
+	)
+	list := c.Leaf.TNAuthList
+	weight := each + len(c.Leaf.Raw) + entry*(len(list.SPCs)+len(list.Ranges))
+	for _, other := range c.others {
+		weight += len(other.Value()) // as if no other chain had it
+	}
+	return weight
 }
 
-func newCache(max int) *cache {
-	return &cache{max: max, byURL: make(map[string]*cached), hosts: make(map[string]int)}
+// cache holds believed chains by URL, in a bounded number and in bounded memory.
+type cache struct {
+	max       int
+	weightMax int
+
+	mu     sync.RWMutex
+	byURL  map[string]*cached // guarded by mu
+	hosts  map[string]int     // weight of what each owner has, not 0; guarded by mu
+	weight int                // of all; guarded by mu
+}
+
+func newCache(certificatesMax int) *cache {
+	return &cache{
+		max: certificatesMax, weightMax: max(certificatesMax*chainWeight, cacheMinimum),
+		byURL: make(map[string]*cached), hosts: make(map[string]int),
+	}
 }
 
 // get gives the chain that x5u served, or nil.
@@ -52,25 +78,39 @@ func (c *cache) get(x5u string, now time.Time) *cached {
 	return found
 }
 
-// put lays a chain into the cache, unless a newer one of its URL is there, and gives the URL that had to go for it, or "".
-func (c *cache) put(entry *cached, now time.Time) (evicted string, laid bool) {
+// put lays a chain into the cache, unless a newer one of its URL is there, and gives the URLs that had to go for it.
+func (c *cache) put(entry *cached, now time.Time) (evicted []string, laid bool) {
 	entry.used.Store(now.Unix())
 	x5u := entry.credential.X5U
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch there := c.byURL[x5u]; {
-	case there != nil && there.credential.Fetched.After(entry.credential.Fetched):
-		return "", false
-	case there != nil:
+	if there := c.byURL[x5u]; there != nil {
+		if there.credential.Fetched.After(entry.credential.Fetched) {
+			return nil, false
+		}
 		c.remove(there)
-	case len(c.byURL) >= c.max:
+	}
+	for !c.fits(entry) {
 		out := c.dispensable(entry.owner, now)
 		c.remove(out)
-		evicted = out.credential.X5U
+		evicted = append(evicted, out.credential.X5U)
 	}
 	c.byURL[x5u] = entry
-	c.hosts[entry.owner]++
+	c.hosts[entry.owner] += entry.weight
+	c.weight += entry.weight
 	return evicted, true
+}
+
+// fits tells whether there is room for one more. The caller holds mu.
+func (c *cache) fits(entry *cached) bool {
+	return len(c.byURL) == 0 || len(c.byURL) < c.max && c.weight+entry.weight <= c.weightMax
+}
+
+// hasRoom tells whether one more would displace nothing.
+func (c *cache) hasRoom(entry *cached) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.fits(entry)
 }
 
 // dispensable looks at a few entries, whichever come first, and picks one that has expired or else the one that was not
@@ -119,7 +159,8 @@ func (c *cache) drop(entry *cached) {
 // remove takes out an entry that is there. The caller holds mu.
 func (c *cache) remove(entry *cached) {
 	delete(c.byURL, entry.credential.X5U)
-	if c.hosts[entry.owner]--; c.hosts[entry.owner] == 0 {
+	c.weight -= entry.weight
+	if c.hosts[entry.owner] -= entry.weight; c.hosts[entry.owner] == 0 {
 		delete(c.hosts, entry.owner)
 	}
 }

@@ -35,15 +35,15 @@ func fileName(x5u string) string {
 	return hex.EncodeToString(hash[:]) + fileSuffix
 }
 
-// replace writes the file of an entry and removes that of the URL which made room for it.
-func (d *disk) replace(entry *cached, evicted string) error {
-	var removed error
-	if evicted != "" {
-		if removed = os.Remove(filepath.Join(d.directory, fileName(evicted))); errors.Is(removed, fs.ErrNotExist) {
-			removed = nil
+// replace writes the file of an entry and removes those of the URLs that made room for it.
+func (d *disk) replace(entry *cached, evicted []string) error {
+	var failed error
+	for _, x5u := range evicted {
+		if err := os.Remove(filepath.Join(d.directory, fileName(x5u))); !errors.Is(err, fs.ErrNotExist) {
+			failed = errors.Join(failed, err)
 		}
 	}
-	return errors.Join(removed, d.write(fileName(entry.credential.X5U), entryText(entry)))
+	return errors.Join(failed, d.write(fileName(entry.credential.X5U), entryText(entry)))
 }
 
 func (d *disk) write(name string, content []byte) error {
@@ -90,7 +90,7 @@ func (v *Verifier) load(directory string) error {
 			continue
 		}
 		entry, err := v.readEntry(directory, file.Name(), now)
-		if err == nil && v.cache.len() < v.cache.max {
+		if err == nil && v.cache.hasRoom(entry) {
 			entry.proven.Store(true) // or it would not have been written
 			v.cache.put(entry, now)
 			continue

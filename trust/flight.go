@@ -172,7 +172,7 @@ func (v *Verifier) fetchTNAuthList(ctx context.Context, c *Chain) (*Chain, error
 func newCached(s source, chain *Chain, fetched, fresh time.Time) *cached {
 	return &cached{
 		credential: &Credential{Certificate: chain.Leaf, X5U: s.x5u, Fetched: fetched},
-		chain:      chain, owner: s.owner, fresh: fresh,
+		chain:      chain, owner: s.owner, fresh: fresh, weight: weightOf(chain),
 	}
 }
 
@@ -196,9 +196,7 @@ func (v *Verifier) keep(entry *cached) {
 	v.turns.allowance.giveBack(entry.owner)
 	evicted, laid := v.cache.put(entry, v.now())
 	v.unproven.drop(entry)
-	if evicted != "" {
-		v.counters.evictions.Add(1)
-	}
+	v.counters.evictions.Add(int64(len(evicted)))
 	if !laid || v.disk == nil {
 		return
 	}

@@ -47,12 +47,17 @@ func newPaths(believedMax int) *paths {
 // verdict is what building a chain has shown: whatever lists of revoked certificates say is not in it, and asked again
 // for each new one.
 type verdict struct {
-	chain *Chain // what of the chain is needed; nil when it is not believed
-	err   error  // nil when the chain is believed
+	err   error // nil when the chain is believed
 	until time.Time
 
 	path     []revocable              // what of a believed chain can be revoked
 	standing atomic.Pointer[standing] // what was last said of path; nil when nobody was asked
+}
+
+// built is a verdict with what of the chain is needed: of a chain that is found, all.
+type built struct {
+	chain *Chain
+	*verdict
 }
 
 // check gives the stircert.Problem, wrapped, for which the chain is not believed now.
@@ -69,23 +74,23 @@ func (j *judge) check(c *Chain, now time.Time) error {
 
 // decide is check that also gives what of the chain is needed.
 func (j *judge) decide(c *Chain, now time.Time) (*Chain, error) {
-	v := j.paths.find(c)
-	if v == nil || !now.Before(v.until) {
-		built, _, _ := j.paths.flights.Do(string(c.id[:]), func() (any, error) {
-			v := j.build(c, j.now())
-			j.paths.remember(c, v)
-			return v, nil
+	of := built{c, j.paths.find(c)}
+	if of.verdict == nil || !now.Before(of.until) {
+		result, _, _ := j.paths.flights.Do(string(c.id[:]), func() (any, error) {
+			of := j.build(c, j.now())
+			j.paths.remember(c, of)
+			return of, nil
 		})
-		v = built.(*verdict)
+		of = result.(built)
 	}
-	if v.err != nil {
-		return nil, v.err
+	if of.err != nil {
+		return nil, of.err
 	}
 	// Not part of the build, because that may have begun before the newest list came.
-	if err := j.stands(v, now); err != nil {
+	if err := j.stands(of.verdict, now); err != nil {
 		return nil, err
 	}
-	return v.chain, nil
+	return of.chain, nil
 }
 
 // stands asks the revocations of this judge about a path, unless they have answered already.
@@ -115,16 +120,16 @@ func (p *paths) find(c *Chain) *verdict {
 
 // remember keeps the verdict on a believed chain under what is needed of it: to pad or shuffle a public chain brings
 // nothing new.
-func (p *paths) remember(c *Chain, v *verdict) {
+func (p *paths) remember(c *Chain, b built) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.believed, c.id)
 	delete(p.refused, c.id)
-	if v.err != nil {
-		lay(p.refused, refusedMax, c.id, v)
+	if b.err != nil {
+		lay(p.refused, refusedMax, c.id, b.verdict)
 		return
 	}
-	lay(p.believed, p.believedMax, v.chain.id, v)
+	lay(p.believed, p.believedMax, b.chain.id, b.verdict)
 }
 
 // lay makes room by forgetting whatever comes first: a verdict that is forgotten costs one build.
@@ -142,9 +147,9 @@ func lay(verdicts map[[32]byte]*verdict, most int, id [32]byte, v *verdict) {
 // extended key usage: the default would ask for that of a TLS server.
 //
 // A chain that is good but for a TNAuthList which was not fetched yet is refused for that and for nothing else.
-func (j *judge) build(c *Chain, now time.Time) *verdict {
+func (j *judge) build(c *Chain, now time.Time) built {
 	j.counters.chainBuilds.Add(1)
-	untrusted := &verdict{until: now.Add(UntrustedLifetime)}
+	untrusted := built{c, &verdict{until: now.Add(UntrustedLifetime)}}
 	unusable := c.Leaf.CheckEndEntity()
 	if untrusted.err = unusable; unusable != nil && !errors.Is(unusable, stircert.TNAuthListNotFetched) {
 		return untrusted
@@ -175,7 +180,7 @@ func (j *judge) build(c *Chain, now time.Time) *verdict {
 	case unusable != nil:
 		return untrusted
 	}
-	return &verdict{chain: c.along(best.certs), path: best.revocables, until: earlier(best.end, now.Add(TrustedLifetimeMax))}
+	return built{c.along(best.certs), &verdict{path: best.revocables, until: earlier(best.end, now.Add(TrustedLifetimeMax))}}
 }
 
 // refusalOf names an expired CA as what it is; with all else there is no path. The text of a reason is kept and not the

@@ -366,8 +366,8 @@ func TestATIS82_19_OtherAttestIsE19(t *testing.T) {
 	each(t, stivs.E19, badHeader, made)
 }
 
-// verstats are all that are ever told.
-func TestATIS82_20_OnlySignatureAndTrustFail(t *testing.T) {
+// Whatever prevents the attempt is no failure.
+func TestATIS74_26_OnlySignatureAndTrustFail(t *testing.T) {
 	for _, c := range stivs.Cases()[2:19] { // E3 to E19
 		want := oob.VerstatNoValidation
 		if c == stivs.E17 || c == stivs.E18 {

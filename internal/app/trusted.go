@@ -281,7 +281,7 @@ func resolveRevocation(c *TrustConfig, note func(string, error)) *revocationPlan
 		RefuseNoPoint: r.Refuse.NoPoint, RefuseForeignPoint: r.Refuse.ForeignPoint,
 	}}
 	p.keeper = stipa.Config[*crl.List]{
-		Name: "revocation-list", BytesMax: stipa.RevocationBytesMax, Directory: c.CacheDir,
+		Name: "revocation-list", BytesMax: crl.BytesMax, Directory: c.CacheDir,
 		Refresh: time.Duration(r.Source.Refresh), AlarmAfter: time.Duration(r.Source.AlarmAfter),
 	}
 	p.keeper.Source = r.Source.resolve("$.trust.revocation.source", "application/pkix-crl", note)

@@ -129,7 +129,7 @@ func TestATIS1000096_S7_WhatTravelsTogetherIsTaken(t *testing.T) {
 			p.Passport("x"),
 			p.signed(passport.Base, nil),
 			p.typed("rcd", `,"rcd":{"nam":"Example"}`),
-			p.typed("rph", `,"rph":{"auth":["ets.0"]},"sph":"psap-callback"`),
+			p.typed("rph", `,"rph":{"auth":["esnet.0"]},"sph":"psap-callback"`),
 			p.typed("x-unheard-of", ""),
 		}
 		p.publish(profile, good...)

@@ -15,10 +15,6 @@ import (
 	"github.com/viaduct-oob/viaduct/trust/crl"
 )
 
-// RevocationBytesMax bounds a revocation list that is kept: of the network's 20,000 certificates all could be on it ten
-// times. It is held in memory twice over.
-const RevocationBytesMax = 16 << 20
-
 // CRLSigners are the pinned certificates of those who may sign the revocation list. Their dates do not count, as with
 // [SignersConfig.Pinned].
 type CRLSigners []*x509.Certificate
