@@ -102,6 +102,8 @@ var lintCases = []lintCase{
 	{rule: "serial-64-bits", editions: "5", name: "56 bits", role: leafRole, modify: setSerial(1<<56 - 1)},
 	{rule: "serial-64-bits", name: "57 bits, as random ones may be", role: leafRole, modify: setSerial(1 << 56)},
 	{rule: "serial-64-bits", editions: "5", name: "56 bits", role: midRole, modify: setSerial(1<<56 - 1)},
+	{rule: "serial-first-bit", editions: "5", name: "63 bits", role: leafRole, modify: setSerial(1<<63 - 1)},
+	{rule: "serial-first-bit", name: "56 bits are another rule", role: leafRole, modify: setSerial(1<<56 - 1)},
 	{rule: "signature-algorithm", editions: "345", name: "SHA-384 under CP 1.3", role: leafRole,
 		modify: oneByOne(policies(cp+"3"), func(x *x509.Certificate) { x.SignatureAlgorithm = x509.ECDSAWithSHA384 })},
 	{rule: "signature-algorithm", name: "SHA-384 under CP 1.4", role: leafRole,

@@ -52,6 +52,8 @@ var lintRules = []lintRule{
 		func(s *lintSubject) bool { return s.SerialNumber.Sign() <= 0 }},
 	{"serial-64-bits", "", Error, anyRole, V005, 0, "the serial is shorter than 64 bits",
 		func(s *lintSubject) bool { return len(s.SerialNumber.Bytes()) < 8 }},
+	{"serial-first-bit", "", Warning, anyRole, V005, 0, "the serial begins with a zero bit: if they all do, they have fewer than 64 random bits",
+		func(s *lintSubject) bool { return len(s.SerialNumber.Bytes()) == 8 && s.SerialNumber.BitLen() < 64 }},
 	{"signature-algorithm", "", Error, anyRole, V003, 0, "the signature is not ecdsa-with-SHA256",
 		func(s *lintSubject) bool {
 			return s.SignatureAlgorithm != x509.ECDSAWithSHA256 && !(s.follows(usPolicy14) && s.SignatureAlgorithm == x509.ECDSAWithSHA384)

@@ -78,7 +78,7 @@ var scenarios = []scenario{
 		place: placeRevoked,
 	},
 	{
-		title:   "A certificate that does not cover the number: an enterprise signs for a number that it does not hold",
+		title:   "A certificate that does not cover the number: the CPS refuses it; a careless CPS hands it on, and verification finds out",
 		verstat: oob.VerstatFailed, errCase: "E17",
 		place: placeUncovered,
 	},

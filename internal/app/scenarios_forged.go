@@ -48,7 +48,7 @@ func placeDiverted(ctx context.Context, t *trip) ([]oob.Verdict, error) {
 	return []oob.Verdict{verdict}, nil
 }
 
-// placeRevoked has another provider pass on what a revoked one has signed.
+// placeRevoked has another provider publish what a revoked one has signed.
 func placeRevoked(ctx context.Context, t *trip) ([]oob.Verdict, error) {
 	return t.handOn(ctx, "12155550110", "sign, with a revoked certificate", func(call stias.Call) (string, error) {
 		signed, err := t.providers[revokedSPC].signs.Sign(call)

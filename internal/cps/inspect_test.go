@@ -11,6 +11,7 @@ import (
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/oobtest"
 	"github.com/viaduct-oob/viaduct/passport"
+	"github.com/viaduct-oob/viaduct/stircert"
 	"github.com/viaduct-oob/viaduct/tn"
 )
 
@@ -150,6 +151,24 @@ func TestATIS1000096_S7_SeveralSigners(t *testing.T) {
 		passports := []string{p.Passport("x"), p.signedBy(other.Key, other.X5U, passport.Shaken, nil)}
 		p.publish(profile, passports...)
 		p.holds(profile, passports...)
+	})
+}
+
+// TestRFC9060_S4_DelegateSignsForItsNumbers: what a signer may not say is not stored.
+func TestRFC9060_S4_DelegateSignsForItsNumbers(t *testing.T) {
+	inBothForms(t, oobtest.CPSConfig{}, func(p *pair, profile oob.Profile) {
+		held, err := tn.ParseRange("12155550100-12155550199")
+		if err != nil {
+			p.T.Fatal(err)
+		}
+		delegate := p.issue(oobtest.IssueConfig{SPC: "890C", TNAuthList: stircert.TNAuthList{Ranges: []tn.Range{held}}})
+		p.Orig = p.number("12155550142")
+		own := p.signedBy(delegate.Key, delegate.X5U, passport.Base, nil)
+		p.publish(profile, own)
+		p.holds(profile, own)
+		p.refused(p.Publish(profile, p.signedBy(delegate.Key, delegate.X5U, passport.Shaken, nil)), oob.OutOfScope)
+		p.Orig = p.number("12155550200")
+		p.refused(p.Publish(profile, p.signedBy(delegate.Key, delegate.X5U, passport.Base, nil)), oob.OutOfScope)
 	})
 }
 
