@@ -65,7 +65,7 @@ func checkCard(t *testing.T, r *passport.RichCallData, card string) {
 		}
 	}
 	again, errAgain := r.LinksIn([]byte("\n" + card + " ")) // the form of the text is no matter
-	if len(card) < 32<<10-2 && (!reflect.DeepEqual(again, links) || (err == nil) != (errAgain == nil)) {
+	if len(card) < 16<<10-2 && (!reflect.DeepEqual(again, links) || (err == nil) != (errAgain == nil)) {
 		t.Errorf("with white space around it: %v, %v, before %v, %v", again, errAgain, links, err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // Limits of a jCard. RFC 7095 states none; those of RFC 9795 have half a kilobyte.
 const (
-	jCardBytesMax      = 32 << 10
+	jCardBytesMax      = 16 << 10
 	jCardDepthMax      = 8
 	jCardPropertiesMax = 128
 	jCardLinksMax      = 16

@@ -38,7 +38,7 @@ type Certificate struct {
 	Raw        []byte // DER
 	NotBefore  time.Time
 	NotAfter   time.Time
-	TNAuthList TNAuthList       // zero when the extension is absent or malformed
+	TNAuthList TNAuthList       // zero when it is absent, malformed, or elsewhere
 	Key        *ecdsa.PublicKey // nil unless it is a P-256 key
 	Hash       [32]byte         // SHA-256 of the DER: the only name of a certificate that is unique in the field
 

@@ -3,6 +3,7 @@ package stircert
 import (
 	"crypto/x509"
 	"encoding/asn1"
+	"errors"
 	"net/url"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -91,10 +92,10 @@ func isReference(text cryptobyte.String) bool {
 // CheckEndEntity finds, or [BadTNAuthList].
 func (c *Certificate) WithTNAuthList(list TNAuthList) (*Certificate, error) {
 	switch {
-	case only(TNAuthListNotFetched, c.unusable) == nil && c.unusable != nil:
-		return nil, c.unusable
 	case c.unusable == nil:
 		return nil, badTNAuthList("the certificate has one already")
+	case !errors.Is(c.unusable, TNAuthListNotFetched):
+		return nil, c.unusable
 	case list.Empty():
 		return nil, badTNAuthList("no entries")
 	}

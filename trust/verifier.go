@@ -27,7 +27,7 @@ type Config struct {
 	// comes from the network.
 	Directory string
 
-	CertificatesMax int // chains in the cache, about 2 KB of memory each; default 30,000. The network has about 18,000
+	CertificatesMax int // chains in the cache, about 2 KB of memory each and 4 KB on average at most; default 30,000. The network has 18,000
 	FetchesMax      int // fetches at a time, half of them from hosts with nothing in the cache; default 64
 	HostFetchesMax  int // fetches at a time from one host, a quarter if nothing of it is in the cache; default 16
 	WaitingMax      int // fetches that wait for their turn, a quarter of them for one host; default 1,024

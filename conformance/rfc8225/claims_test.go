@@ -25,8 +25,8 @@ func TestRFC8225_10_DuplicatesAndBadTextAreRefused(t *testing.T) {
 }
 
 func TestRFC8225_11_FurtherClaimsAreKept(t *testing.T) {
-	token := accepts(t, unsigned(goodHeader, changed(t, `"iat"`, `"mky":[{"alg":"sha-256","dig":"02"}],"iat"`)))
-	want := passport.Member{Name: "mky", Value: `[{"alg":"sha-256","dig":"02"}]`}
+	token := accepts(t, unsigned(goodHeader, changed(t, `"iat"`, `"note":[{"alg":"sha-256","dig":"02"}],"iat"`)))
+	want := passport.Member{Name: "note", Value: `[{"alg":"sha-256","dig":"02"}]`}
 	if len(token.Claims.Extra) != 1 || token.Claims.Extra[0] != want {
 		t.Errorf("further claims %v", token.Claims.Extra)
 	}
