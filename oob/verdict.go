@@ -113,7 +113,7 @@ type Priority struct {
 type Rich struct {
 	Name       string   // rcd nam
 	Alternate  string   // rcd apn: a number or URI to show instead
-	Icon       string   // rcd icn: URI whose content had the digest that was signed
+	Icon       []byte   // what the URI in rcd icn led to, with the digest that was signed: an image, as far as its signer says
 	Card       string   // the jCard, of jcd or of jcl, as JSON
 	Reason     string   // crn: why the call is made
 	ThirdParty string   // iss: who vouches, where it is not the provider of the caller

@@ -2,26 +2,24 @@ package passport
 
 import "github.com/viaduct-oob/viaduct/internal/jws"
 
-// Claim gives a claim as the constraints of a certificate compare it (RFC 8226 §8, RFC 9118 §4): what a JSON string says,
-// and of any other value its canonical JSON text. It is false where the payload has no such claim or is not strict JSON.
-// It reads the whole payload anew.
-func (e *Envelope) Claim(name string) (value string, present bool) {
-	var found jws.Value
-	err := jws.Object(e.parts.Payload, depthMax, func(member string, value jws.Value) error {
-		if member == name {
-			found = value
+// ClaimTexts gives all claims as the constraints of a certificate compare them (RFC 8226 §8, RFC 9118 §4): what a JSON
+// string says, and of any other value its canonical JSON text. There are none where the payload is not strict JSON.
+func (e *Envelope) ClaimTexts() map[string]string {
+	texts := make(map[string]string)
+	err := jws.Object(e.parts.Payload, depthMax, func(name string, value jws.Value) error {
+		text, ok := jws.String(value)
+		if !ok {
+			canonical := jws.Value(string(value)) // a copy: value is part of the payload
+			if err := jws.Canonicalize(&canonical); err != nil {
+				return err
+			}
+			text = string(canonical)
 		}
+		texts[name] = text
 		return nil
 	})
-	if err != nil || found == nil {
-		return "", false
+	if err != nil {
+		return nil
 	}
-	if text, ok := jws.String(found); ok {
-		return text, true
-	}
-	canonical := jws.Value(string(found)) // a copy: found is part of the payload
-	if jws.Canonicalize(&canonical) != nil {
-		return "", false
-	}
-	return string(canonical), true
+	return texts
 }

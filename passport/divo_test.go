@@ -152,3 +152,20 @@ func TestRFC8946_S3_DivIsSignedOnlyWhereTheCallWasRetargeted(t *testing.T) {
 		})
 	}
 }
+
+func TestRFC8946_S3_SignerSpeaksForWhoWasCalledBefore(t *testing.T) {
+	claims := baseClaims(t)
+	claims.Div = number(t, "12155550132")
+	for ppt, want := range map[passport.Type]tn.Identity{
+		passport.Base: claims.Orig, passport.Shaken: claims.Orig, passport.RPH: claims.Orig, passport.RCD: claims.Orig,
+		passport.Msg: claims.Orig, passport.Div: claims.Div, passport.DivO: claims.Div, passport.RSP: claims.Dest[0],
+	} {
+		if got := claims.SpeaksFor(ppt); got != want {
+			t.Errorf("%q: %s, want %s", ppt, got, want)
+		}
+	}
+	claims.Dest = append(claims.Dest, claims.Div)
+	if got := claims.SpeaksFor(passport.RSP); !got.IsZero() {
+		t.Errorf("of several who answer: %s", got)
+	}
+}

@@ -48,7 +48,7 @@ func (v *verification) believe(ctx context.Context, c *candidate, shares int) bo
 	c.certificate = a.credential.Certificate
 	return c.record(v.authorised(c), a.ended, a.ended) &&
 		c.record(v.diverted(c), a.ended, a.ended) &&
-		c.record(v.used(c), a.ended, a.ended)
+		c.record(v.spent(c), a.ended, a.ended)
 }
 
 func (a *attempt) fetched() finding {
@@ -103,7 +103,7 @@ func (v *verification) authorised(c *candidate) finding {
 		return fail(E17, "the certificate does not cover "+c.claims.SpeaksFor(c.envelope.Header.PPT).String())
 	case err != nil:
 		return fail(E17, err.Error())
-	case c.role == prioritises && len(v.prioritySigners) > 0 && !v.prioritySigners[c.signerSPC()]:
+	case c.role == prioritises && !v.prioritySigners[c.signerSPC()]:
 		return fail(E17, "the signer may not authorise a priority here")
 	case len(c.certificate.TNAuthList.SPCs) > 0:
 		return pass("a provider, for numbers of its own")

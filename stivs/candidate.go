@@ -34,7 +34,7 @@ func (v *verification) roleOf(ppt passport.Type) role {
 		return proves
 	case ppt == passport.Div || ppt == passport.DivO:
 		return diverts
-	case ppt == passport.RPH:
+	case ppt == passport.RPH && len(v.prioritySigners) > 0:
 		return prioritises
 	case ppt == passport.RCD:
 		return enriches
@@ -55,17 +55,23 @@ type candidate struct {
 	certificate *stircert.Certificate // of the signer, believed
 	diversions  []oob.Diversion       // that led from those it names to the called party
 	checks      []oob.Check
-	wrong       Case // the case of the step that failed
-	passed      bool // every step
+	wrong       Case   // the case of the step that failed
+	passed      bool   // every step
+	user        callID // the call that has been verified with it; zero for none
 }
 
-// candidates makes one of each text, and one of each PASSporT that is nested in a div-o.
+// NestedMax bounds how many PASSporTs nested in others are judged, of all those of one road together.
+const NestedMax = 8
+
+// candidates makes one of each text, and one of each PASSporT that is nested in a div-o, as far as there is room.
 func candidates(source oob.Source, texts []string) []*candidate {
 	all := make([]*candidate, 0, len(texts))
+	room := NestedMax
 	for i, text := range texts {
 		place := string(source) + " " + strconv.Itoa(i+1) + "/" + strconv.Itoa(len(texts))
 		all = append(all, newCandidate(source, place, text))
-		for depth, inner := range nested(source, text) {
+		for depth, inner := range nested(source, text, room) {
+			room--
 			c := newCandidate(within, place+" opt "+strconv.Itoa(depth+1), inner)
 			c.outer = source
 			all = append(all, c)
@@ -81,9 +87,12 @@ func newCandidate(source oob.Source, place, text string) *candidate {
 	return &candidate{source: source, place: place, text: text, checks: make([]oob.Check, 0, len(steps))}
 }
 
-// nested gives the PASSporTs that a div-o holds (RFC 8946 §5), from the outermost inward; what cannot be read is for
-// the steps to refuse.
-func nested(source oob.Source, text string) []string {
+// nested gives the PASSporTs that a div-o holds (RFC 8946 §5), from the outermost inward, all or none; what cannot be read
+// is for the steps to refuse.
+func nested(source oob.Source, text string, room int) []string {
+	if room == 0 {
+		return nil
+	}
 	if source == oob.SourceInBand {
 		field, err := identity.Parse(text)
 		if err != nil || field.PPT != "" && field.PPT != string(passport.DivO) {
@@ -96,7 +105,7 @@ func nested(source oob.Source, text string) []string {
 		return nil
 	}
 	tokens, err := envelope.Nested()
-	if err != nil {
+	if err != nil || len(tokens) > room {
 		return nil
 	}
 	inner := make([]string, len(tokens))

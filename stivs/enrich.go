@@ -6,10 +6,13 @@ import (
 	"github.com/viaduct-oob/viaduct/oob"
 )
 
-// enrich adds to a verdict what does not decide it: the priority of the call, and what may be shown of the caller. It
-// uses what is left of the budget. Its failure is not the verdict's.
+// enrich adds to a verdict what does not decide it: the priority of the call, and what may be shown of the caller. Nobody
+// who can add to a call is to hold up its verdict: it uses a quarter of what is left of the budget. Its failure is not the
+// verdict's.
 func (v *verification) enrich(ctx context.Context, verdict *oob.Verdict) {
 	defer v.survive("rich call data")
+	ctx, cancel := context.WithTimeout(ctx, remaining(ctx)/4)
+	defer cancel()
 	v.current = v.judged // a diversion may have come on either road
 	var extras []*candidate
 	for _, c := range v.judged {
@@ -18,8 +21,12 @@ func (v *verification) enrich(ctx context.Context, verdict *oob.Verdict) {
 		}
 	}
 	for i, c := range extras {
-		if c.role == enriches && verdict.Verstat != oob.VerstatPassed {
-			c.skipRest("nothing is shown of a caller who is not verified", v.now())
+		switch {
+		case verdict.Verstat != oob.VerstatPassed && (c.role == enriches || c.road() == oob.SourceOutOfBand):
+			c.skipRest("the caller is not verified", v.now())
+			continue
+		case ctx.Err() != nil:
+			c.skipRest("there was no time left", v.now())
 			continue
 		}
 		v.believe(ctx, c, len(extras)-i)

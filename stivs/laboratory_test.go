@@ -157,12 +157,17 @@ type members map[string]any
 // forge makes a token of any content, signed with the signer's key.
 func (l *laboratory) forge(header, payload members) string {
 	l.t.Helper()
-	h := members{"alg": "ES256", "ppt": "shaken", "typ": "passport", "x5u": l.signer.X5U}
+	return l.forgeBy(l.signer, header, payload)
+}
+
+func (l *laboratory) forgeBy(id *oobtest.Identity, header, payload members) string {
+	l.t.Helper()
+	h := members{"alg": "ES256", "ppt": "shaken", "typ": "passport", "x5u": id.X5U}
 	p := members{
 		"attest": "A", "dest": members{"tn": []string{called.String()}}, "iat": l.now.Unix(),
 		"orig": members{"tn": caller.String()}, "origid": "123e4567-e89b-12d3-a456-426655440000",
 	}
-	return l.sign(l.signer.Key, l.segment(h, header)+"."+l.segment(p, payload))
+	return l.sign(id.Key, l.segment(h, header)+"."+l.segment(p, payload))
 }
 
 func (l *laboratory) segment(object, edit members) string {

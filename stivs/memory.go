@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/tn"
 )
 
@@ -18,28 +19,41 @@ import (
 // It is in memory alone: a restart forgets, and services that do not share a Memory do not know of each other. It is
 // safe for concurrent use.
 type Memory struct {
-	window time.Duration
-	max    int
-
-	nameless atomic.Uint64 // calls
+	max      int
+	nameless atomic.Uint64 // calls without an ID
 
 	mu    sync.Mutex
-	until time.Time // when the young become the old; guarded by mu
-	used  generations[[32]byte, callID]
+	used  generations[useKey, *use]
 	pairs generations[pair, *gathering]
 }
 
-// MemoryMax bounds what a Memory remembers: verified PASSporTs, and pairs of numbers asked for out of band, each for one
-// to two windows, in about 150 bytes each. When it is full, no call is verified: whether a PASSporT was used before
-// cannot be known then.
+// MemoryMax bounds what a Memory remembers: PASSporTs that have verified a call, and pairs of numbers asked for out of
+// band, each for one to two windows, in 150 to 500 bytes each. When it is full, no call is verified: whether a PASSporT
+// was used before cannot be known then. With the usual freshness that is beyond 10,000 verified calls a second; with a
+// Config.Transfer of three hours, beyond 90.
 const MemoryMax = 2_000_000
 
 // gatheringMax bounds the calls, and the PASSporTs, that are told apart for one pair of numbers. Of whoever calls more
 // often within the window, no call is verified out of band.
 const gatheringMax = 64
 
-// NewMemory makes a memory for PASSporTs that stay fresh for at most a window.
-func NewMemory(window time.Duration) *Memory { return &Memory{window: window, max: MemoryMax} }
+// nameMax bounds what is kept of the ID of a call, in bytes.
+const nameMax = 256
+
+// NewMemory makes a memory for services with such a freshness, and such a Config.Transfer.
+func NewMemory(freshness oob.Freshness, transfer time.Duration) *Memory {
+	freshness = freshness.Or(freshnessDefault)
+	return &Memory{
+		max:   MemoryMax,
+		used:  generations[useKey, *use]{window: max(freshness.Past, transfer) + freshness.Future},
+		pairs: generations[pair, *gathering]{window: freshness.Past + freshness.Future},
+	}
+}
+
+// covers tells whether what is fresh to a service is remembered.
+func (m *Memory) covers(freshness oob.Freshness, transfer time.Duration) bool {
+	return m.used.window >= max(freshness.Past, transfer)+freshness.Future && m.pairs.window >= freshness.Past+freshness.Future
+}
 
 // callID stands for a call.
 type callID [16]byte
@@ -52,6 +66,17 @@ func (m *Memory) identify(name string) (id callID) {
 	}
 	sum := sha256.Sum256([]byte(name))
 	return callID(sum[:16])
+}
+
+// useKey stands for what a PASSporT says of when who calls whom, and of who says so: not for its text, because ECDSA
+// lets anybody make a second signature over the same, and a signer may say the same in two types.
+type useKey [32]byte
+
+// use is the call that a PASSporT has verified.
+type use struct {
+	call      callID
+	name      string
+	outOfBand bool // and it may be another's therefore
 }
 
 // pair is who calls whom.
@@ -75,37 +100,47 @@ type gathered struct {
 // proof is a PASSporT that was found out of band and is good but for its use. Those of one signer that say the same of
 // when and from where are of one call, whatever their types; different signers may each have signed for the same call.
 type proof struct {
-	iat    int64 // Unix time
-	origID string
-	signer [32]byte // certificate
+	iat    int64  // Unix time
+	origID string // empty in types that have none
+	signer string
+	user   callID // the call that it has verified; zero for none
 }
 
-// use says that a PASSporT, known by its signing input, is to verify a call: ECDSA lets anybody make a second signature
-// over the same content. V1 means that it has verified another call, V4 that this cannot be known.
-func (m *Memory) use(signingInput string, call callID, now time.Time) Case {
-	token := sha256.Sum256([]byte(signingInput))
+// spend says that a PASSporT is to verify a call. V1 means that it has verified another, by; V4 that this cannot be known.
+func (m *Memory) spend(key useKey, u use, now time.Time) (wrong Case, by callID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.turn(now)
-	by, found := m.used.get(token)
+	earlier, found := m.used.get(key, now)
 	switch {
-	case found && by == call:
-		return noCase
+	case found && earlier.call == u.call:
+		return noCase, u.call
 	case found:
-		return V1
+		return V1, earlier.call
 	case m.used.full(m.max):
-		return V4
+		return V4, by
 	}
-	m.used.put(token, call)
-	return noCase
+	u.name = u.name[:min(len(u.name), nameMax)]
+	m.used.put(key, &u)
+	return noCase, u.call
+}
+
+// takeBack gives the name of the call that a PASSporT has verified out of band, once.
+func (m *Memory) takeBack(key useKey, now time.Time) (name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u, found := m.used.get(key, now)
+	if !found || !u.outOfBand {
+		return ""
+	}
+	u.outOfBand = false
+	return u.name
 }
 
 // others tells whether calls other than this one have been looked for.
 func (m *Memory) others(p pair, call callID, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.turn(now)
-	g, found := m.pairs.get(p)
+	g, found := m.pairs.get(p, now)
 	return found && slices.ContainsFunc(g.calls, func(c gathered) bool { return c.id != call })
 }
 
@@ -114,8 +149,7 @@ func (m *Memory) others(p pair, call callID, now time.Time) bool {
 func (m *Memory) gather(p pair, call gathered, proofs []proof, early time.Duration, now time.Time) (wrong Case, withdrawn []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.turn(now)
-	g, found := m.pairs.get(p)
+	g, found := m.pairs.get(p, now)
 	if !found {
 		if m.pairs.full(m.max) {
 			return V4, nil
@@ -123,7 +157,8 @@ func (m *Memory) gather(p pair, call gathered, proofs []proof, early time.Durati
 		g = &gathering{}
 	}
 	m.pairs.put(p, g) // also of an old one: it lives on
-	g.forget(now.Add(-m.window))
+	g.forget(now.Add(-m.pairs.window))
+	call.name = call.name[:min(len(call.name), nameMax)]
 	g.add(call, proofs)
 	if !g.over && g.claims(early) <= g.sufficient() {
 		return noCase, nil
@@ -144,6 +179,8 @@ func (g *gathering) forget(before time.Time) {
 	g.over = g.over && len(g.calls)+len(g.proofs) > 0
 }
 
+// add takes a call and what was found for it, but for what has verified a call of elsewhere: that one is not here to
+// be counted against it.
 func (g *gathering) add(call gathered, proofs []proof) {
 	at := slices.IndexFunc(g.calls, func(c gathered) bool { return c.id == call.id })
 	switch {
@@ -155,8 +192,10 @@ func (g *gathering) add(call gathered, proofs []proof) {
 		g.calls = append(g.calls, call)
 	}
 	for _, p := range proofs {
+		here := p.user == callID{} || slices.ContainsFunc(g.calls, func(c gathered) bool { return c.id == p.user })
+		p.user = callID{}
 		switch {
-		case slices.Contains(g.proofs, p):
+		case !here || slices.Contains(g.proofs, p):
 		case len(g.proofs) == gatheringMax:
 			g.over = true
 		default:
@@ -181,32 +220,41 @@ func (g *gathering) claims(early time.Duration) int {
 	return n
 }
 
-// sufficient is for how many calls there are PASSporTs.
+// sufficient is for how many calls there are PASSporTs: as many as some signer has made. Of those that it made in the
+// same second, the ones that name an origin are of as many calls as there are origins, and the others are of these.
 func (g *gathering) sufficient() int {
-	most := 0
-	bySigner := map[[32]byte]int{}
+	type second struct {
+		signer string
+		iat    int64
+	}
+	origins := map[second]int{}
 	for _, p := range g.proofs {
-		bySigner[p.signer]++
-		most = max(most, bySigner[p.signer])
+		at := second{p.signer, p.iat}
+		if p.origID != "" {
+			origins[at]++ // no two proofs are equal
+		} else {
+			origins[at] += 0
+		}
+	}
+	most, bySigner := 0, map[string]int{}
+	for at, n := range origins {
+		bySigner[at.signer] += max(1, n)
+		most = max(most, bySigner[at.signer])
 	}
 	return most
 }
 
-// turn forgets what is older than a window. The caller holds mu.
-func (m *Memory) turn(now time.Time) {
-	if now.Before(m.until) {
-		return
-	}
-	all := now.Sub(m.until) >= m.window // nothing has happened for a window: the young are too old as well
-	m.until = now.Add(m.window)
-	m.used.turn(all)
-	m.pairs.turn(all)
+// generations is a map that forgets: what is put in lives for one to two windows.
+type generations[K comparable, V any] struct {
+	window     time.Duration
+	until      time.Time // when the young become the old
+	young, old map[K]V
 }
 
-// generations is a map that forgets: what is put in lives for one to two turns.
-type generations[K comparable, V any] struct{ young, old map[K]V }
-
-func (g *generations[K, V]) get(k K) (V, bool) {
+func (g *generations[K, V]) get(k K, now time.Time) (V, bool) {
+	if !now.Before(g.until) {
+		g.turn(now)
+	}
 	if v, found := g.young[k]; found {
 		return v, true
 	}
@@ -214,18 +262,15 @@ func (g *generations[K, V]) get(k K) (V, bool) {
 	return v, found
 }
 
-func (g *generations[K, V]) put(k K, v V) {
-	if g.young == nil {
-		g.young = make(map[K]V)
-	}
-	g.young[k] = v
-}
-
-func (g *generations[K, V]) full(max int) bool { return len(g.young)+len(g.old) >= max }
-
-func (g *generations[K, V]) turn(all bool) {
-	g.old, g.young = g.young, nil
-	if all {
+func (g *generations[K, V]) turn(now time.Time) {
+	g.old, g.young = g.young, make(map[K]V)
+	if now.Sub(g.until) >= g.window { // nothing has happened for a window: these are too old as well
 		g.old = nil
 	}
+	g.until = now.Add(g.window)
 }
+
+// put follows a get, which has made the maps.
+func (g *generations[K, V]) put(k K, v V) { g.young[k] = v }
+
+func (g *generations[K, V]) full(max int) bool { return len(g.young)+len(g.old) >= max }

@@ -1,29 +1,69 @@
 package stivs
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
 	"strconv"
 
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/passport"
 )
 
-// used says that the PASSporT has verified this call, unless it has verified another. What says something of a call
-// that another PASSporT proves belongs to that one, and is not counted.
-func (v *verification) used(c *candidate) finding {
-	if c.role != proves {
+// spent says that the PASSporT has verified this call, unless it has verified another. What is only compared with what
+// decides is not spent, nor what says how a call was diverted: that belongs to the PASSporT of the call.
+func (v *verification) spent(c *candidate) finding {
+	switch {
+	case c.role != proves && c.role != prioritises:
 		return skip("it does not prove who calls")
-	}
-	if v.winner != nil {
+	case c.role == proves && v.winner != nil:
 		return skip("another PASSporT has passed")
+	case c.role == proves && v.comparing:
+		return skip("it is only compared")
 	}
-	switch wrong := v.memory.use(c.envelope.SigningInput(), v.id, v.began); wrong {
+	return v.spend(c)
+}
+
+func (v *verification) spend(c *candidate) finding {
+	wrong, by := v.memory.spend(c.useKey(), use{call: v.id, name: v.call.ID, outOfBand: c.road() == oob.SourceOutOfBand}, v.began)
+	c.user = by
+	switch wrong {
 	case noCase:
 		return pass("no other call has been verified with it")
 	case V1:
 		return fail(V1, "another call has been verified with it")
-	default:
-		return fail(wrong, "no more PASSporTs can be remembered")
 	}
+	return fail(wrong, "no more PASSporTs can be remembered")
+}
+
+// useKey is what the PASSporT says, and who says it.
+func (c *candidate) useKey() useKey {
+	h := sha256.New()
+	part := func(text string) {
+		var length [4]byte
+		binary.BigEndian.PutUint32(length[:], uint32(len(text)))
+		h.Write(length[:])
+		h.Write([]byte(text))
+	}
+	part(c.signer())
+	part(strconv.FormatInt(c.claims.IAT.Unix(), 10))
+	part(c.claims.OrigID)
+	part(c.claims.Orig.String())
+	for _, dest := range c.claims.Dest {
+		part(dest.String())
+	}
+	if c.role == prioritises {
+		part(string(passport.RPH)) // it comes beside the PASSporT of the call, from the same hand
+	}
+	return useKey(h.Sum(nil))
+}
+
+// signer stands for who signed, also when its certificate is renewed.
+func (c *candidate) signer() string {
+	if spc := c.signerSPC(); spc != "" {
+		return spc
+	}
+	return string(c.certificate.Hash[:])
 }
 
 func (v *verification) pair() pair { return pair{v.call.Orig, v.call.Dest} }
@@ -50,15 +90,38 @@ func (v *verification) unlessOutnumbered(winner *candidate) oob.Verdict {
 	}
 	check.Case = wrong.String()
 	v.check(check)
-	for _, name := range withdrawn {
-		if v.withdrawn != nil && name != "" {
-			v.withdrawn(name, wrong.Row().Sentence)
-		}
-	}
+	v.lost = withdrawn
 	if winner == nil {
 		return v.refused()
 	}
 	return v.withhold(winner, wrong)
+}
+
+// withdraw tells the owner which calls are verified no longer: those that are too many, and, of a call that is left
+// without a PASSporT, those that out of band have taken what it came with. Nothing says which of the two that was made for.
+func (v *verification) withdraw(verdict oob.Verdict) {
+	reason := map[string]Case{}
+	for _, name := range v.lost {
+		reason[name] = V2
+	}
+	for _, c := range v.judged {
+		if c.wrong != V1 || v.keepOutnumbered || verdict.Verstat == oob.VerstatPassed {
+			continue
+		}
+		if name := v.memory.takeBack(c.useKey(), v.began); reason[name] == noCase {
+			reason[name] = V1
+		}
+	}
+	for name, why := range reason {
+		if v.withdrawn != nil && name != "" {
+			v.tell(name, why)
+		}
+	}
+}
+
+func (v *verification) tell(name string, why Case) {
+	defer v.survive("withdrawal")
+	v.withdrawn(name, why.Row().Sentence)
 }
 
 // withhold is the verdict on a call whose PASSporT is good and that is not verified all the same.
@@ -72,9 +135,14 @@ func (v *verification) withhold(winner *candidate, why Case) oob.Verdict {
 func (v *verification) proofs() []proof {
 	var all []proof
 	for _, c := range v.current {
-		if c.role == proves && (c.passed || c.wrong == V1) {
-			all = append(all, proof{iat: c.claims.IAT.Unix(), origID: c.claims.OrigID, signer: c.certificate.Hash})
+		if c.role != proves || !c.passed && c.wrong != V1 {
+			continue
 		}
+		p := proof{iat: c.claims.IAT.Unix(), origID: c.claims.OrigID, signer: c.signer()}
+		if c.wrong == V1 {
+			p.user = c.user
+		}
+		all = append(all, p)
 	}
 	return all
 }
@@ -87,12 +155,8 @@ func (v *verification) compared(here, there *candidate) oob.Verdict {
 		v.check(check)
 		return v.passed(here)
 	}
-	winner := here
-	if v.differ == OutOfBandDecides || v.differ == LowerDecides && lower(there.claims.Attest, here.claims.Attest) {
-		winner = there
-	}
-	doubt := "In band is attest " + strconv.Quote(string(here.claims.Attest)) + " of " + here.signerSPC() +
-		", out of band " + strconv.Quote(string(there.claims.Attest)) + " of " + there.signerSPC() + "."
+	doubt := fmt.Sprintf("In band is attest %q of %s, out of band %q of %s.",
+		here.claims.Attest, here.signerSPC(), there.claims.Attest, there.signerSPC())
 	check.Detail = doubt
 	if v.differ == NobodyDecides {
 		check.Outcome, check.Case = oob.CheckFailed, V3.String()
@@ -100,9 +164,21 @@ func (v *verification) compared(here, there *candidate) oob.Verdict {
 		return v.withhold(here, V3)
 	}
 	v.check(check)
-	verdict := v.passed(winner)
+	verdict := v.passed(here)
+	if v.differ == OutOfBandDecides || v.differ == LowerDecides && lower(there.claims.Attest, here.claims.Attest) {
+		verdict = v.tradedFor(there)
+	}
 	verdict.Doubt = doubt
 	return verdict
+}
+
+// tradedFor is the verdict where out of band decides although in band is good: as on a call that has nothing in band.
+func (v *verification) tradedFor(there *candidate) oob.Verdict {
+	if f := v.spend(there); f.outcome == oob.CheckFailed {
+		v.check(oob.Check{Name: "single use", Of: there.place, Case: f.wrong.String(), Section: f.wrong.Row().Section, Outcome: f.outcome, Detail: f.detail})
+		return v.withhold(there, f.wrong)
+	}
+	return v.unlessOutnumbered(there)
 }
 
 // same tells whether two PASSporTs say the same of a call, whoever carried them.
@@ -110,7 +186,10 @@ func same(a, b *candidate) bool {
 	return a.claims.Attest == b.claims.Attest && a.claims.OrigID == b.claims.OrigID && a.signerSPC() == b.signerSPC()
 }
 
-func lower(a, b passport.Attestation) bool { return a > b } // A is the highest, C the lowest; none is above all
+// lower tells whether a is a lower attestation than b: A is the highest, and none at all the lowest.
+func lower(a, b passport.Attestation) bool {
+	return b != "" && (a == "" || a > b)
+}
 
 // road is where the text came from: what is nested came with what it is nested in.
 func (c *candidate) road() oob.Source {

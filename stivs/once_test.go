@@ -9,6 +9,7 @@ import (
 
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/oobtest"
+	"github.com/viaduct-oob/viaduct/passport"
 	"github.com/viaduct-oob/viaduct/stivs"
 )
 
@@ -211,8 +212,11 @@ func TestRFC8816_S7_4_MoreCallsThanPassportsAreNotVerified(t *testing.T) {
 
 func TestServicesThatShareAMemoryShareItsRules(t *testing.T) {
 	l := newLaboratory(t)
-	memory := stivs.NewMemory(2 * time.Minute)
+	memory := stivs.NewMemory(oob.Freshness{}, 0)
 	share := func(cfg *stivs.Config) { cfg.Memory = memory }
+	if _, err := stivs.New(stivs.Config{Verifier: l.verifier, Memory: memory, Transfer: time.Hour}); err == nil {
+		t.Error("a memory that forgets too soon is taken")
+	}
 	field := l.signed().Identity.String()
 	wantPassed(t, l.service(share).Verify(t.Context(), plainCall(field)), oob.SourceInBand)
 	wantCase(t, l.service(share).Verify(t.Context(), plainCall(field)), stivs.V1)
@@ -220,7 +224,7 @@ func TestServicesThatShareAMemoryShareItsRules(t *testing.T) {
 
 func TestMemoryThatIsFullVerifiesNothing(t *testing.T) {
 	l := newLaboratory(t)
-	memory := stivs.NewMemory(2 * time.Minute)
+	memory := stivs.NewMemory(oob.Freshness{}, 0)
 	stivs.SetMemoryMax(memory, 2)
 	cps := &shelf{}
 	s := l.service(func(cfg *stivs.Config) { cfg.Memory, cfg.Retriever = memory, cps })
@@ -230,4 +234,109 @@ func TestMemoryThatIsFullVerifiesNothing(t *testing.T) {
 	wantCase(t, s.Verify(t.Context(), plainCall(l.signed().Identity.String())), stivs.V4)
 	l.now = l.now.Add(4 * time.Minute)
 	wantPassed(t, s.Verify(t.Context(), plainCall(l.signed().Identity.String())), oob.SourceInBand)
+}
+
+// A thief who has taken somebody's PASSporT out of band loses it when the call comes for which it was made, whatever
+// way that takes: each of these once left both verified, or the thief alone.
+func TestRFC8816_S7_4_StolenPassportIsTakenBack(t *testing.T) {
+	setUp := func(t *testing.T, edit func(*stivs.Config)) (l *laboratory, s *stivs.Service, cps *shelf, withdrawn *[]string) {
+		l, cps, withdrawn = newLaboratory(t), &shelf{}, &[]string{}
+		return l, l.service(func(cfg *stivs.Config) {
+			cfg.Retriever = cps
+			cfg.Withdrawn = func(call, _ string) { *withdrawn = append(*withdrawn, call) }
+			if edit != nil {
+				edit(cfg)
+			}
+		}), cps, withdrawn
+	}
+	const origID = "123e4567-e89b-42d3-a456-426655440000"
+	t.Run("after a call that brought its own", func(t *testing.T) {
+		l, s, cps, withdrawn := setUp(t, nil)
+		first := l.signed()
+		cps.tokens = []string{first.Passport}
+		wantPassed(t, s.Verify(t.Context(), named("genuine 1", first.Identity.String())), oob.SourceInBand)
+		l.now = l.now.Add(10 * time.Second)
+		cps.tokens = append(cps.tokens, l.signed().Passport)
+		wantPassed(t, s.Verify(t.Context(), named("thief")), oob.SourceOutOfBand)
+		wantCase(t, s.Verify(t.Context(), named("genuine 2")), stivs.V1)
+		if !slices.Equal(*withdrawn, []string{"thief"}) {
+			t.Errorf("withdrawn %q", *withdrawn)
+		}
+	})
+	t.Run("of a call that was diverted", func(t *testing.T) {
+		l, s, cps, withdrawn := setUp(t, nil)
+		shaken := l.signed().Passport
+		cps.tokens = []string{shaken}
+		wantPassed(t, s.Verify(t.Context(), named("thief")), oob.SourceOutOfBand)
+		cps.tokens = []string{shaken, l.div(called, second)}
+		diverted := oob.Key{Profile: oob.Mesh, Dest: second, Orig: caller}
+		wantCase(t, s.Verify(t.Context(), stivs.Call{ID: "genuine", Orig: caller, Dest: second, Key: diverted}), stivs.V1)
+		if !slices.Equal(*withdrawn, []string{"thief"}) {
+			t.Errorf("withdrawn %q", *withdrawn)
+		}
+	})
+	t.Run("by a call with something of its own in band", func(t *testing.T) {
+		l, s, cps, withdrawn := setUp(t, func(cfg *stivs.Config) { cfg.Differ = stivs.OutOfBandDecides })
+		gateway := l.issue(l.pki, oobtest.IssueConfig{SPC: "666G"})
+		own := l.make(gateway, passport.Shaken, passport.Claims{Attest: "C", OrigID: "00000000-e89b-42d3-a456-426655440000"})
+		cps.tokens = []string{l.make(l.signer, passport.Shaken, passport.Claims{Attest: "A", OrigID: origID})}
+		wantPassed(t, s.Verify(t.Context(), named("thief", l.fieldOf(own))), oob.SourceOutOfBand)
+		wantCase(t, s.Verify(t.Context(), named("genuine")), stivs.V1)
+		if len(*withdrawn) == 0 {
+			t.Error("nothing is withdrawn")
+		}
+	})
+	t.Run("what is only compared is left to its call", func(t *testing.T) {
+		l, s, cps, _ := setUp(t, func(cfg *stivs.Config) { cfg.Differ = stivs.InBandDecides })
+		gateway := l.issue(l.pki, oobtest.IssueConfig{SPC: "666G"})
+		own := l.make(gateway, passport.Shaken, passport.Claims{Attest: "C", OrigID: "00000000-e89b-42d3-a456-426655440000"})
+		cps.tokens = []string{l.signed().Passport}
+		wantPassed(t, s.Verify(t.Context(), named("other", l.fieldOf(own))), oob.SourceInBand)
+		wantPassed(t, s.Verify(t.Context(), named("genuine")), oob.SourceOutOfBand)
+	})
+	t.Run("with two PASSporTs of one call", func(t *testing.T) {
+		l, s, cps, withdrawn := setUp(t, func(cfg *stivs.Config) { cfg.Accept = []passport.Type{passport.RCD} })
+		cps.tokens = []string{l.signed().Passport, l.make(l.signer, passport.RCD, passport.Claims{Rich: &passport.RichCallData{HasRCD: true, Nam: "n"}})}
+		wantPassed(t, s.Verify(t.Context(), named("thief")), oob.SourceOutOfBand)
+		wantCase(t, s.Verify(t.Context(), named("genuine")), stivs.V2)
+		if !slices.Equal(*withdrawn, []string{"thief"}) {
+			t.Errorf("withdrawn %q", *withdrawn)
+		}
+	})
+	t.Run("with two texts that say the same", func(t *testing.T) {
+		l, s, cps, _ := setUp(t, nil)
+		one := passport.Claims{Attest: "A", OrigID: origID}
+		other := one
+		other.Rich = &passport.RichCallData{CRN: "the same call"}
+		wantPassed(t, s.Verify(t.Context(), named("genuine", l.fieldOf(l.make(l.signer, passport.Shaken, one)))), oob.SourceInBand)
+		cps.tokens = []string{l.make(l.signer, passport.Shaken, other)}
+		wantCase(t, s.Verify(t.Context(), named("thief")), stivs.V1)
+	})
+	t.Run("an owner who panics is told of the next", func(t *testing.T) {
+		l := newLaboratory(t)
+		cps := &shelf{tokens: []string{l.signed().Passport}}
+		s := l.service(func(cfg *stivs.Config) {
+			cfg.Retriever, cfg.Withdrawn = cps, func(string, string) { panic("in the owner") }
+		})
+		wantPassed(t, s.Verify(t.Context(), named("thief")), oob.SourceOutOfBand)
+		wantCase(t, s.Verify(t.Context(), named("genuine")), stivs.V1)
+	})
+}
+
+// With Transfer an old PASSporT may come with a diversion: it is remembered so long, and the calls between two numbers
+// are not.
+func TestMemoryOfTransferredCallsCountsCallsOfNow(t *testing.T) {
+	l := newLaboratory(t)
+	cps := &shelf{}
+	s := l.service(func(cfg *stivs.Config) { cfg.Retriever, cfg.Transfer = cps, 3*time.Hour })
+	first := l.signed()
+	cps.tokens = []string{first.Passport}
+	wantPassed(t, s.Verify(t.Context(), named("morning")), oob.SourceOutOfBand)
+	l.now = l.now.Add(2 * time.Hour)
+	s.Verify(t.Context(), named("spoofed at noon"))
+	l.now = l.now.Add(time.Hour / 2)
+	cps.tokens = []string{l.signed().Passport}
+	wantPassed(t, s.Verify(t.Context(), named("afternoon")), oob.SourceOutOfBand)
+	again := stivs.Call{ID: "replayed", Orig: caller, Dest: second, Identity: []string{first.Identity.String(), l.fieldOf(l.div(called, second))}}
+	wantCase(t, s.Verify(t.Context(), again), stivs.V1)
 }

@@ -2,7 +2,9 @@ package stivs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"unicode"
@@ -19,41 +21,55 @@ const (
 	RichLinksMax        = 8         // URIs that are fetched for one call
 )
 
-// rich is what may be shown of the caller: what the PASSporT that decided says, and what the verified rcd PASSporTs say
-// beside it. Whatever is wrong with it takes it away and nothing else (RFC 9795 §8.2).
-func (v *verification) rich(ctx context.Context, winner *candidate) *oob.Rich {
-	var found oob.Rich
+// rich is what may be shown of the caller, all of it said by one PASSporT: the one that decided, else an rcd PASSporT of
+// the same provider or of the holder of the number, else one of a third party that is listened to. Whatever is wrong with
+// it takes it away and nothing else (RFC 9795 §8.2).
+func (v *verification) rich(ctx context.Context, decider *candidate) *oob.Rich {
+	best, bestRank := (*candidate)(nil), 0
 	for _, c := range v.judged {
-		isSource := c == winner || c.role == enriches && c.passed
-		if isSource && c.claims.Rich != nil {
-			v.show(ctx, c, &found)
+		if c.passed && c.claims.Rich != nil {
+			if rank := v.standing(c, decider); rank > bestRank {
+				best, bestRank = c, rank
+			}
 		}
 	}
-	if found.Name+found.Alternate+found.Icon+found.Card+found.Reason == "" && found.Unverified == nil {
+	if best == nil {
 		return nil
 	}
+	var found oob.Rich
+	v.show(ctx, best.claims.Rich, &found)
 	return &found
 }
 
-// show adds what one PASSporT says, where none before has.
-func (v *verification) show(ctx context.Context, c *candidate, to *oob.Rich) {
-	r := c.claims.Rich
+// standing tells how well the signer of rich call data stands for the caller; 0 is not at all.
+func (v *verification) standing(c, decider *candidate) int {
+	iss := c.claims.Rich.ISS
+	switch {
+	case iss != "":
+		if slices.Contains(v.thirdParties, iss) && isSubject(c.certificate, iss) {
+			return 1
+		}
+		return 0
+	case c == decider:
+		return 3
+	case c.role == enriches && (c.signer() == decider.signer() || c.signerSPC() == ""): // who has numbers alone has this one
+		return 2
+	}
+	return 0
+}
+
+// show says what one PASSporT says.
+func (v *verification) show(ctx context.Context, r *passport.RichCallData, to *oob.Rich) {
 	refuse := func(what string, why error) { to.Unverified = append(to.Unverified, what+": "+why.Error()) }
 	set := func(what string, field *string, text string) {
-		switch {
-		case *field != "" || text == "":
-		case !showable(text):
-			refuse(what, errors.New("it holds characters that cannot be shown"))
-		default:
+		if showable(text) {
 			*field = text
+		} else {
+			refuse(what, errShowable)
 		}
 	}
-	if r.ISS != "" && !isSubject(c.certificate, r.ISS) {
-		refuse("iss", errors.New("the signer's certificate is another's"))
-		return
-	}
-	set("crn", &to.Reason, r.CRN)
 	set("iss", &to.ThirdParty, r.ISS)
+	set("crn", &to.Reason, r.CRN)
 	if !r.HasRCD {
 		return
 	}
@@ -62,20 +78,26 @@ func (v *verification) show(ctx context.Context, c *candidate, to *oob.Rich) {
 		return
 	}
 	set("nam", &to.Name, r.Nam)
-	set("apn", &to.Alternate, r.APN)
+	if callable(r.APN) {
+		set("apn", &to.Alternate, r.APN)
+	} else {
+		refuse("apn", errors.New("it is neither a number nor a URI that can be called"))
+	}
 	contents, err := v.contents(ctx, r)
 	if err != nil {
 		refuse("what rcd refers to", err)
 		return
 	}
-	set("icn", &to.Icon, r.ICN)
-	switch {
-	case to.Card != "":
-	case r.JCD != "":
-		to.Card = r.JCD
-	case r.JCL != "":
-		to.Card = string(contents[r.JCL])
+	to.Icon = contents[r.ICN]
+	card := r.JCD
+	if r.JCL != "" {
+		card = string(contents[r.JCL])
 	}
+	if err := showableCard(card, contents); err != nil {
+		refuse("jCard", err)
+		return
+	}
+	to.Card = card
 }
 
 // contents fetches all that the rich call data refers to, and makes sure that it is what was signed.
@@ -110,10 +132,49 @@ func (v *verification) contents(ctx context.Context, r *passport.RichCallData) (
 	return contents, nil
 }
 
+// textMax bounds a text that is shown, in bytes.
+const textMax = 512
+
+var errShowable = errors.New("it is too long, or holds characters that cannot be shown")
+
 // showable is true of text that shows what it says: no control characters, and none that turn the direction of what
 // stands around them.
 func showable(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) })
+	return len(text) <= textMax && utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) })
+}
+
+// callable is true of what may stand in place of the number: another number, or the URI of one.
+func callable(apn string) bool {
+	scheme, _, isURI := strings.Cut(apn, ":")
+	return !isURI || slices.Contains([]string{"tel", "sip", "sips"}, strings.ToLower(scheme))
+}
+
+// showableCard holds all text of a jCard to what is held of other text. Whoever shows a card may follow what looks like a
+// URI in it: what could be fetched must have been, so that its digest is known to be right.
+func showableCard(card string, contents map[string][]byte) error {
+	if card == "" {
+		return nil
+	}
+	decoder := json.NewDecoder(strings.NewReader(card))
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return errors.New("it is not JSON")
+		}
+		text, isText := token.(string)
+		scheme, _, isURI := strings.Cut(strings.ToLower(text), ":")
+		_, known := contents[text]
+		switch {
+		case !isText || known:
+		case isURI && (scheme == "http" || scheme == "https" || scheme == "data" || scheme == "javascript"):
+			return errors.New("it refers to content whose digest was not signed")
+		case !showable(text):
+			return errShowable
+		}
+	}
 }
 
 // isSubject tells whether a third party's iss is whom its certificate names (RFC 9795 §10).

@@ -37,7 +37,7 @@
 // # Limits
 //
 // [BudgetDefault], identity.HeadersMax header fields in band, the [RetrievedMax] most promising PASSporTs out of band,
-// passport.DivDepthMax nested in each, [MemoryMax], [RichLinksMax], [RichContentBytesMax]. No certificate is fetched for a
+// [NestedMax] more that are nested in these, [MemoryMax], [RichLinksMax], [RichContentBytesMax]. No certificate is fetched for a
 // PASSporT that is not fresh or names another call. What remains of the budget is divided evenly among the PASSporTs
 // that need a certificate, and the look out of band, so that one repository that hangs cannot use it up.
 package stivs
@@ -45,6 +45,7 @@ package stivs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/oob"
@@ -76,8 +77,13 @@ type Config struct {
 	// What they prove has no attestation.
 	Accept []passport.Type
 
-	// PrioritySigners lists the SPCs whose rph PASSporTs count; empty for all that are trusted.
+	// PrioritySigners lists the SPCs whose rph PASSporTs count. Nothing in a certificate says who may authorise a
+	// priority, so nobody's do by default.
 	PrioritySigners []string
+
+	// ThirdParties lists who may say more of a caller than the number though the call is not theirs: the iss of their rcd
+	// PASSporTs (RFC 9795 §10). Everybody with a certificate can sign one, so none are shown by default.
+	ThirdParties []string
 
 	// Differ says what to do when both roads have a good PASSporT and they differ. The zero Differ asks out of band only
 	// when none in band has passed.
@@ -122,6 +128,7 @@ type Service struct {
 	accepted        map[passport.Type]bool
 	prioritySigners map[string]bool
 	differ          Differ
+	thirdParties    []string
 	fetchRich       bool
 	memory          *Memory
 	keepOutnumbered bool
@@ -144,7 +151,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		verifier: cfg.Verifier, retriever: cfg.Retriever, freshness: cfg.Freshness.Or(freshnessDefault),
-		transfer: cfg.Transfer, budget: cfg.Budget, now: cfg.Now, differ: cfg.Differ, fetchRich: cfg.FetchRich,
+		transfer: cfg.Transfer, budget: cfg.Budget, now: cfg.Now, differ: cfg.Differ, fetchRich: cfg.FetchRich, thirdParties: slices.Clone(cfg.ThirdParties),
 		memory: cfg.Memory, keepOutnumbered: cfg.KeepOutnumbered, withdrawn: cfg.Withdrawn,
 		accepted: make(map[passport.Type]bool), prioritySigners: make(map[string]bool),
 	}
@@ -158,16 +165,20 @@ func New(cfg Config) (*Service, error) {
 		s.prioritySigners[spc] = true
 	}
 	if s.memory == nil {
-		s.memory = NewMemory(max(s.freshness.Past, s.transfer) + s.freshness.Future)
+		s.memory = NewMemory(s.freshness, s.transfer)
+	}
+	if !s.memory.covers(s.freshness, s.transfer) {
+		return nil, errors.New("verification service: the memory forgets sooner than PASSporTs become stale")
 	}
 	return s, nil
 }
 
 // Call is a call to be verified, as signalling describes it.
 type Call struct {
-	// ID tells calls apart, such as the Call-ID: a call that is verified again, because its request came again or took
-	// another route, has the same, and no other call has. Without one, each call of Verify is a call of its own, and a
-	// second one with the same PASSporT is not verified.
+	// ID tells calls apart: a call that is verified again, because its request came again or took another route, has the
+	// same, and no other call has. Who replays a request copies its Call-ID too: take together what tells retransmissions,
+	// the Call-ID with the From tag and who sent it. Without an ID, each call of Verify is a call of its own, and a second
+	// one with the same PASSporT is not verified.
 	ID string
 
 	Orig     tn.Identity // the caller: P-Asserted-Identity, else From
@@ -176,6 +187,6 @@ type Call struct {
 	Time     time.Time   // Date of the request, or the parameter time of ATIS-1000082; zero for now
 	Key      oob.Key     // the slot to look in out of band; zero to look in band only
 
-	Fingerprints []passport.KeyDigest // of the keys of its media (SDP a=fingerprint); nil when there are none
+	Fingerprints []passport.KeyDigest // of the keys of its media (SDP a=fingerprint); nil when that is not known, empty when there are none
 	Message      []byte               // MIME body of a message (RFC 9475); nil for a call
 }

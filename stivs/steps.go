@@ -120,6 +120,12 @@ func (v *verification) checkClaims(c *candidate) finding {
 	if err != nil {
 		return failWith(err)
 	}
+	if c.envelope.Header.PPT != passport.Shaken { // of all types it alone attests (RFC 8588 §4), because providers alone sign it
+		claims.Attest, claims.OrigID = "", ""
+	}
+	if c.role == proves && claims.Rich != nil && claims.Rich.ISS != "" {
+		c.role = enriches // a third party proves nothing without a PASSporT of the caller's side (RFC 9795 §10)
+	}
 	c.claims = claims
 	if claims.MSGI != "" && c.envelope.Header.PPT == passport.Msg {
 		if err := passport.CheckMessage(claims.MSGI, v.call.Message); err != nil {
@@ -138,11 +144,10 @@ func (v *verification) checkClaims(c *candidate) finding {
 // checkFingerprints holds the claim mky against the key fingerprints of the call's media (RFC 8225 §5.2.2). A PASSporT
 // without ppt must have the claim when there are any (RFC 8224 §4.1); shaken never has it in the network.
 func (v *verification) checkFingerprints(c *candidate) finding {
-	if len(v.call.Fingerprints) == 0 {
-		return skip("")
-	}
 	switch {
-	case len(c.claims.MKY) == 0 && c.envelope.Header.PPT == passport.Base:
+	case v.call.Fingerprints == nil:
+		return skip("")
+	case len(c.claims.MKY) == 0 && len(v.call.Fingerprints) > 0 && c.envelope.Header.PPT == passport.Base:
 		return fail(E14, "no mky, and the call has key fingerprints")
 	case len(c.claims.MKY) > 0 && !sameKeys(c.claims.MKY, v.call.Fingerprints):
 		return fail(E16, "mky is of other keys than the call's")
@@ -164,8 +169,8 @@ func sameKeys(a, b []passport.KeyDigest) bool {
 func (v *verification) checkFresh(c *candidate) finding {
 	now := v.now()
 	window := v.freshness
-	if c.role != diverts && !c.claims.Names(v.call.Dest) {
-		window.Past = max(window.Past, v.transfer) // it was signed before the call was diverted
+	if !c.claims.Names(v.call.Dest) {
+		window.Past = max(window.Past, v.transfer) // it was signed before the call was diverted to where it is now
 	}
 	if err := window.Check(c.claims.IAT, now); err != nil {
 		return fail(E15, err.Error())

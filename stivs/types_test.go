@@ -1,6 +1,7 @@
 package stivs_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -34,6 +35,8 @@ func TestRFC8443_S4_PriorityIsJudgedBesideTheCaller(t *testing.T) {
 		verstat oob.PriorityVerstat
 	}{
 		{"none", nil, nil, ""},
+		{"good, and nobody is listed", []string{good}, func(cfg *stivs.Config) { cfg.PrioritySigners = nil }, ""},
+		{"a delegate", []string{rph(l.issue(l.pki, oobtest.IssueConfig{SPC: "1234", TNAuthList: delegated()}), passport.Claims{})}, nil, oob.PriorityFailed},
 		{"good", []string{good}, nil, oob.PriorityPassed},
 		{"stale", []string{rph(l.signer, passport.Claims{IAT: l.now.Add(-61 * time.Second)})}, nil, oob.PriorityNoValidation},
 		{"of another call", []string{rph(l.signer, passport.Claims{Dest: []tn.Identity{another}})}, nil, oob.PriorityNoValidation},
@@ -49,7 +52,12 @@ func TestRFC8443_S4_PriorityIsJudgedBesideTheCaller(t *testing.T) {
 				if !alone {
 					call.Identity = append(call.Identity, l.signed().Identity.String())
 				}
-				v := l.service(c.edit).Verify(t.Context(), call)
+				v := l.service(func(cfg *stivs.Config) {
+					cfg.PrioritySigners = []string{"1234", "6666"}
+					if c.edit != nil {
+						c.edit(cfg)
+					}
+				}).Verify(t.Context(), call)
 				if passed := v.Verstat == oob.VerstatPassed; passed == alone {
 					t.Errorf("the caller is %s\n%s", v.Verstat, story(v))
 				}
@@ -67,6 +75,114 @@ func TestRFC8443_S4_PriorityIsJudgedBesideTheCaller(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An rph PASSporT serves one call, as every other does, and out of band none that is not verified.
+func TestRFC8443_S4_PriorityIsOfOneCall(t *testing.T) {
+	l := newLaboratory(t)
+	cps := &shelf{}
+	s := l.service(func(cfg *stivs.Config) {
+		cfg.PrioritySigners, cfg.Retriever, cfg.KeepOutnumbered = []string{"1234"}, cps, true
+	})
+	rph := l.make(l.signer, passport.RPH, passport.Claims{RPH: []string{"esnet.0"}})
+	priority := func(call stivs.Call) oob.PriorityVerstat {
+		if v := s.Verify(t.Context(), call); v.Priority != nil {
+			return v.Priority.Verstat
+		}
+		return ""
+	}
+	first := plainCall(l.fieldOf(rph))
+	first.ID = "first"
+	other := first
+	other.ID = "other"
+	if got := priority(first); got != oob.PriorityPassed {
+		t.Error(got)
+	}
+	if got := priority(other); got != oob.PriorityNoValidation {
+		t.Errorf("replayed: %s", got)
+	}
+	cps.tokens = []string{l.make(l.signer, passport.RPH, passport.Claims{RPH: []string{"esnet.1"}, IAT: l.now.Add(-time.Second)})}
+	if got := priority(named("unsigned")); got != oob.PriorityNoValidation {
+		t.Errorf("without a caller: %s", got)
+	}
+	cps.tokens = append(cps.tokens, l.signed().Passport)
+	if got := priority(named("signed")); got != oob.PriorityPassed {
+		t.Errorf("with a caller: %s", got)
+	}
+}
+
+// A stranger with a good certificate may add PASSporTs to somebody else's call: none of what they say is shown.
+func TestRFC9795_S10_RichCallDataIsThatOfTheCallersSide(t *testing.T) {
+	l := newLaboratory(t)
+	stranger := l.issue(l.pki, oobtest.IssueConfig{SPC: "6666"})
+	delegate := l.issue(l.pki, oobtest.IssueConfig{SPC: "1234", TNAuthList: delegated()})
+	rcd := func(id *oobtest.Identity, r passport.RichCallData) string {
+		r.HasRCD = true
+		return l.fieldOf(l.make(id, passport.RCD, passport.Claims{Rich: &r}))
+	}
+	bank := passport.RichCallData{Nam: "Your Bank", APN: "12025550100"}
+	vouching := passport.RichCallData{Nam: "Your Bank", CRN: "urgent", ISS: "SHAKEN 6666"}
+	real := passport.RichCallData{Nam: "Real"}
+	for _, c := range []struct {
+		name  string
+		rcds  []string
+		want  string
+		third string
+		edit  func(*stivs.Config)
+	}{
+		{"a stranger's alone", []string{rcd(stranger, bank)}, "", "", nil},
+		{"a stranger's first", []string{rcd(stranger, bank), rcd(l.signer, real)}, "Real", "", nil},
+		{"the number's holder's", []string{rcd(delegate, real)}, "Real", "", nil},
+		{"a third party's", []string{rcd(stranger, vouching)}, "", "", nil},
+		{"a third party's that is listened to", []string{rcd(stranger, vouching)}, "Your Bank", "SHAKEN 6666",
+			func(cfg *stivs.Config) { cfg.ThirdParties = []string{"SHAKEN 6666"} }},
+		{"somebody in the name of that third party", []string{rcd(l.signer, vouching)}, "", "",
+			func(cfg *stivs.Config) { cfg.ThirdParties = []string{"SHAKEN 6666"} }},
+		{"both: nothing is mixed", []string{rcd(stranger, vouching), rcd(l.signer, real)}, "Real", "",
+			func(cfg *stivs.Config) { cfg.ThirdParties = []string{"SHAKEN 6666"} }},
+		{"a URI that nobody can call", []string{rcd(l.signer, passport.RichCallData{Nam: "Real", APN: "javascript:alert(1)"})}, "Real", "", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l.in(t)
+			v := l.service(c.edit).Verify(t.Context(), plainCall(append(c.rcds, l.signed().Identity.String())...))
+			wantPassed(t, v, oob.SourceInBand)
+			got := oob.Rich{}
+			if v.Rich != nil {
+				got = *v.Rich
+			}
+			if got.Name != c.want || got.ThirdParty != c.third || got.Alternate != "" && c.third == "" || c.third == "" && got.Reason != "" {
+				t.Errorf("%+v, want %q of %q\n%s", got, c.want, c.third, story(v))
+			}
+		})
+	}
+}
+
+// RFC 8588 §4: attestation is what providers give, in shaken PASSporTs.
+func TestRFC8588_S4_NobodyElseAttests(t *testing.T) {
+	l := newLaboratory(t)
+	delegate := l.issue(l.pki, oobtest.IssueConfig{SPC: "1234", TNAuthList: delegated()})
+	accepting := l.service(func(cfg *stivs.Config) { cfg.Accept = []passport.Type{passport.Base} })
+	token := l.forgeBy(delegate, members{"ppt": nil}, members{"attest": "A"})
+	v := accepting.Verify(t.Context(), plainCall(token+";info=<"+delegate.X5U+">"))
+	if v.Verstat != oob.VerstatPassed || v.Attest != "" || v.OrigID != "" {
+		t.Errorf("%s, attest %q\n%s", v.Verstat, v.Attest, story(v))
+	}
+}
+
+// Whoever adds PASSporTs to a call makes no work without bounds of them.
+func TestNestedPassportsAreBounded(t *testing.T) {
+	l := newLaboratory(t)
+	deep := l.forge(nil, members{"origid": "0"})
+	for i := range 4 {
+		deep = l.make(l.signer, passport.DivO, passport.Claims{Dest: []tn.Identity{second}, Div: called, Opt: deep, IAT: l.now.Add(-time.Duration(i) * time.Second)})
+	}
+	var fields []string
+	for range 16 {
+		fields = append(fields, l.fieldOf(deep))
+	}
+	if n := len(l.verify(plainCall(fields...)).Tokens); n > 16+stivs.NestedMax {
+		t.Errorf("%d PASSporTs are judged", n)
 	}
 }
 
@@ -107,14 +223,18 @@ func TestRFC9795_S8_2_RichCallDataNeverChangesTheVerdict(t *testing.T) {
 			oob.Rich{Name: "Q Branch", Reason: "For your ears only"}, 0},
 		{"in one of its own", []string{rcd(l.signer, nam("Q Branch")), plain()}, oob.Rich{Name: "Q Branch"}, 0},
 		{"by nobody", []string{rcd(l.issue(foreign, oobtest.IssueConfig{SPC: "6666"}), nam("Your bank")), plain()}, oob.Rich{}, 0},
-		{"with a logo", []string{shaken(icon("/logo.png", digestOf(logo)))}, oob.Rich{Name: "Q Branch", Icon: l.base + "/logo.png"}, 0},
+		{"with a logo", []string{shaken(icon("/logo.png", digestOf(logo)))}, oob.Rich{Name: "Q Branch", Icon: logo}, 0},
 		{"with another logo than was signed", []string{shaken(icon("/other.png", digestOf(logo)))}, oob.Rich{Name: "Q Branch"}, 1},
 		{"with a logo that is not there", []string{shaken(icon("/none.png", digestOf(logo)))}, oob.Rich{Name: "Q Branch"}, 1},
 		{"with a logo without end", []string{shaken(icon("/big.png", digestOf(logo)))}, oob.Rich{Name: "Q Branch"}, 1},
 		{"with a jCard", []string{shaken(&passport.RichCallData{HasRCD: true, Nam: "Q", JCD: `["vcard",[["fn",{},"text","Q Branch"]]]`})},
 			oob.Rich{Name: "Q", Card: `["vcard",[["fn",{},"text","Q Branch"]]]`}, 0},
+		{"with a jCard that turns its surroundings", []string{shaken(&passport.RichCallData{HasRCD: true, Nam: "Q", JCD: `["vcard",[["fn",{},"text","\u202eQ"]]]`})},
+			oob.Rich{Name: "Q"}, 1},
+		{"with a jCard that hides a link", []string{shaken(&passport.RichCallData{HasRCD: true, Nam: "Q", JCD: `["vcard",[["photo",{},"text","https://evil.example/x"]]]`})},
+			oob.Rich{Name: "Q"}, 1},
 		{"with text that turns its surroundings", []string{shaken(nam("evil\u202eknab"))}, oob.Rich{}, 1},
-		{"by a third party that is not its signer", []string{rcd(l.signer, &passport.RichCallData{HasRCD: true, Nam: "Q Branch", ISS: "somebody else"}), plain()}, oob.Rich{}, 1},
+		{"by a third party that is not its signer", []string{rcd(l.signer, &passport.RichCallData{HasRCD: true, Nam: "Q Branch", ISS: "somebody else"}), plain()}, oob.Rich{}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l.in(t)
@@ -127,7 +247,7 @@ func TestRFC9795_S8_2_RichCallDataNeverChangesTheVerdict(t *testing.T) {
 			}
 			doubts := len(got.Unverified)
 			got.Unverified = nil
-			if got.Name != c.want.Name || got.Icon != c.want.Icon || got.Card != c.want.Card || got.Reason != c.want.Reason || doubts != c.doubts {
+			if got.Name != c.want.Name || !bytes.Equal(got.Icon, c.want.Icon) || got.Card != c.want.Card || got.Reason != c.want.Reason || doubts != c.doubts {
 				t.Errorf("%+v, want %+v and %d doubts: %q\n%s", got, c.want, c.doubts, v.Rich, story(v))
 			}
 		})
@@ -136,7 +256,7 @@ func TestRFC9795_S8_2_RichCallDataNeverChangesTheVerdict(t *testing.T) {
 		l.in(t)
 		before := l.fetches.Load()
 		v := l.service(nil).Verify(t.Context(), plainCall(shaken(icon("/logo.png", digestOf(logo)))))
-		if v.Rich == nil || v.Rich.Name != "Q Branch" || v.Rich.Icon != "" || len(v.Rich.Unverified) != 1 || l.fetches.Load() != before {
+		if v.Rich == nil || v.Rich.Name != "Q Branch" || v.Rich.Icon != nil || len(v.Rich.Unverified) != 1 || l.fetches.Load() != before {
 			t.Errorf("%+v, %d fetches", v.Rich, l.fetches.Load()-before)
 		}
 	})
@@ -159,6 +279,10 @@ func TestRFC9060_S6_DelegateProvesItsNumbersWhereBaseIsAccepted(t *testing.T) {
 		t.Errorf("%+v\n%s", v, story(v))
 	}
 	rcd := l.fieldOf(l.make(delegate, passport.RCD, passport.Claims{Rich: &passport.RichCallData{HasRCD: true, Nam: "Q Branch"}}))
+	if v := accepting.Verify(t.Context(), plainCall(rcd)); v.Case != "V1" { // it says the same as the one before
+		t.Errorf("%+v", v)
+	}
+	accepting = l.service(func(cfg *stivs.Config) { cfg.Accept = []passport.Type{passport.Base, passport.RCD} })
 	if v := accepting.Verify(t.Context(), plainCall(rcd)); v.Verstat != oob.VerstatPassed || v.Rich == nil || v.Rich.Name != "Q Branch" {
 		t.Errorf("%+v\n%s", v, story(v))
 	}

@@ -20,13 +20,15 @@ type verification struct {
 	began   time.Time
 	proving func(passport.Type) bool // the types that prove; nil for those of a call
 
-	told    []told
-	judged  []*candidate // in the order in which they decide
-	current []*candidate // of the road that is being looked at
-	winner  *candidate   // of these, that proves who calls
-	ways    map[tn.Identity]hop
-	decider *candidate // the one with which the call has passed
-	absent  []string   // why there was no PASSporT, in the words of ReasonDesc
+	told      []told
+	judged    []*candidate // in the order in which they decide
+	current   []*candidate // of the road that is being looked at
+	winner    *candidate   // of these, that proves who calls
+	comparing bool         // they are compared with one in band that has passed
+	ways      map[tn.Identity]hop
+	decider   *candidate // the one with which the call has passed
+	lost      []string   // names of calls that are too many with this one
+	absent    []string   // why there was no PASSporT, in the words of ReasonDesc
 }
 
 // told is one thing in the account of a verdict: a check of the call itself, or all those of a PASSporT.
@@ -45,6 +47,7 @@ func (s *Service) Verify(ctx context.Context, call Call) oob.Verdict {
 // orig and dest as the call, and its signer has authority over dest.
 func (s *Service) VerifyConnected(ctx context.Context, call Call, answer []string) oob.Verdict {
 	call.Identity, call.Key, call.Message = answer, oob.Key{}, nil
+	call.Time = time.Time{} // the answer has its own
 	return s.verify(ctx, &verification{
 		Service: s, call: call, proving: func(ppt passport.Type) bool { return ppt == passport.RSP },
 	})
@@ -56,6 +59,7 @@ func (s *Service) verify(ctx context.Context, v *verification) oob.Verdict {
 	ctx, cancel := context.WithTimeout(ctx, s.budget)
 	defer cancel()
 	verdict := v.run(ctx)
+	v.withdraw(verdict)
 	v.enrich(ctx, &verdict)
 	verdict.Tokens, verdict.Checks = v.tokens(), v.account()
 	verdict.Began, verdict.Took = v.began, s.now().Sub(v.began)
@@ -86,6 +90,7 @@ func (v *verification) run(ctx context.Context) (verdict oob.Verdict) {
 		return v.decided(here)
 	}
 	crowd := v.memory.others(v.pair(), v.id, v.began)
+	v.comparing = here != nil
 	there := v.judge(ctx, v.outOfBand(ctx), false, crowd)
 	if here != nil {
 		return v.compared(here, there)
@@ -175,8 +180,12 @@ func (v *verification) judge(ctx context.Context, road []*candidate, more, all b
 	}
 	for i, c := range live {
 		switch {
+		case v.winner != nil && c.envelope.Header.PPT == passport.RCD:
+			c.role = enriches
 		case v.winner != nil && !(all && c.role == proves):
 			c.skipRest("another PASSporT has passed", v.now())
+		case ctx.Err() != nil: // what is cached needs no waiting, and many of it could take any time
+			c.record(fail(E8, "there was no time left"), v.now(), v.now())
 		case v.believe(ctx, c, shares-i) && v.winner == nil && c.role == proves:
 			v.winner = c
 		}

@@ -35,15 +35,23 @@ const (
 
 func weightOf(c *Chain) int {
 	const (
-		each  = 1000 // what holds the parts together
-		entry = 64   // of a TNAuthList, parsed
+		each = 1000 // what holds the parts together
+		text = 64   // one entry of a list, parsed
 	)
-	list := c.Leaf.TNAuthList
-	weight := each + len(c.Leaf.Raw) + entry*(len(list.SPCs)+len(list.Ranges))
+	leaf := c.Leaf
+	entries := len(leaf.TNAuthList.SPCs) + len(leaf.TNAuthList.Ranges)
+	weight := each + len(leaf.Raw)
+	if limits := leaf.Constraints; limits != nil {
+		weight += len(leaf.Raw) // what they say may be long, and is there twice
+		entries += len(limits.MustInclude) + len(limits.MustExclude)
+		for _, values := range limits.PermittedValues {
+			entries += 1 + len(values.Values)
+		}
+	}
 	for _, other := range c.others {
 		weight += len(other.Value()) // as if no other chain had it
 	}
-	return weight
+	return weight + text*entries
 }
 
 // cache holds believed chains by URL, in a bounded number and in bounded memory.

@@ -106,67 +106,75 @@ func (v *Verifier) turn(ctx context.Context, s source) (leave func(), err error)
 
 // fetch gets a chain, makes sure that it is believed, and leaves out what is not needed for that.
 func (v *Verifier) fetch(ctx context.Context, s source) (*cached, error) {
-	served, lifetime, err := v.fetchChain(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	chain, err := v.judge.Load().decide(served, v.now())
-	if errors.Is(err, stircert.TNAuthListNotFetched) { // and good otherwise, so that not everybody can send us after one
-		if served, err = v.fetchTNAuthList(ctx, served); err != nil {
+	var lifetime time.Duration
+	chain, served, err := v.inTurn(ctx, s, func() (*Chain, error) {
+		certs, says, err := v.repository.fetch(ctx, s)
+		if err != nil {
 			return nil, err
 		}
+		lifetime = says
+		return NewChain(certs), nil
+	})
+	if errors.Is(err, stircert.TNAuthListNotFetched) { // and good otherwise, so that not everybody can send us after one
 		lifetime = CacheLifetimeMin
-		chain, err = v.judge.Load().decide(served, v.now())
+		chain, err = v.fetchTNAuthList(ctx, served)
 	}
 	if err != nil {
-		return nil, untrusted(err)
+		return nil, err
 	}
 	now := v.now()
 	lifetime = min(max(lifetime, CacheLifetimeMin), CacheLifetimeMax)
 	return newCached(s, chain, now, now.Add(lifetime)), nil
 }
 
-func (v *Verifier) fetchChain(ctx context.Context, s source) (*Chain, time.Duration, error) {
+// inTurn gets a chain when the host may be asked, and judges it before others may ask: building chains is bounded as
+// fetching them is.
+func (v *Verifier) inTurn(ctx context.Context, s source, get func() (*Chain, error)) (chain, served *Chain, err error) {
 	leave, err := v.turn(ctx, s)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	defer leave()
-	certs, lifetime, err := v.repository.fetch(ctx, s)
-	if err != nil {
-		return nil, 0, unreachable(err)
+	if served, err = get(); err != nil {
+		return nil, nil, unreachable(err)
 	}
-	return NewChain(certs), lifetime, nil
+	if chain, err = v.judge.Load().decide(served, v.now()); err != nil {
+		return nil, served, untrusted(err)
+	}
+	return chain, served, nil
 }
 
 // fetchTNAuthList gets the TNAuthList of a leaf that has it elsewhere (RFC 8226 §10.1), under the same rules and limits as
 // the chain. It comes from a host that the CA has named, over TLS, and nobody has signed it.
 func (v *Verifier) fetchTNAuthList(ctx context.Context, c *Chain) (*Chain, error) {
-	failed := func(err error) error {
-		return unreachable(fmt.Errorf("%w: %w", stircert.TNAuthListNotFetched, err))
-	}
 	s, err := v.repository.parseURL(c.Leaf.TNAuthListURL)
 	if err != nil {
-		return nil, failed(err)
+		return nil, unreachable(fmt.Errorf("%w: %w", stircert.TNAuthListNotFetched, err))
 	}
-	leave, err := v.turn(ctx, s)
+	chain, _, err := v.inTurn(ctx, s, func() (*Chain, error) {
+		leaf, err := v.requestTNAuthList(ctx, s, c.Leaf)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", stircert.TNAuthListNotFetched, err)
+		}
+		return newChain(leaf, c.others), nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	v.turns.allowance.giveBack(s.owner) // it serves what a CA said it would
+	return chain, nil
+}
+
+func (v *Verifier) requestTNAuthList(ctx context.Context, s source, leaf *stircert.Certificate) (*stircert.Certificate, error) {
 	body, err := v.repository.content(ctx, s, "application/tnauthlist", TNAuthListBytesMax)
 	if err != nil {
-		return nil, failed(err)
+		return nil, err
 	}
 	list, err := stircert.ParseTNAuthList(body)
 	if err != nil {
-		return nil, failed(err)
+		return nil, err
 	}
-	leaf, err := c.Leaf.WithTNAuthList(list)
-	if err != nil {
-		return nil, failed(err)
-	}
-	return newChain(leaf, c.others), nil
+	return leaf.WithTNAuthList(list)
 }
 
 func newCached(s source, chain *Chain, fetched, fresh time.Time) *cached {

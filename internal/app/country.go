@@ -155,7 +155,7 @@ func (c *country) openProvider(spc string) (*provider, error) {
 	if p.verifier, err = (&Believer{}).open(c.dir, time.Now); err != nil {
 		return nil, err
 	}
-	p.memory = stivs.NewMemory(2 * time.Minute)
+	p.memory = stivs.NewMemory(oob.Freshness{}, 0)
 	p.verifies, err = p.verification(p.client)
 	return p, err
 }

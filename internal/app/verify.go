@@ -95,15 +95,17 @@ func (b *Believer) revoke(verifier *trust.Verifier) error {
 type PassportVerify struct {
 	Believer
 	Answer
-	Lab       string        `type:"existingdir" placeholder:"DIR" help:"Laboratory from lab init; gives anchors and repository."`
-	Orig      string        `placeholder:"NUMBER" help:"Calling number of the call; that of the token if left out, and then nothing is said about the call."`
-	Dest      string        `placeholder:"NUMBER" help:"Called number of the call; that of the token if left out."`
-	At        time.Time     `format:"2006-01-02T15:04:05Z07:00" placeholder:"TIME" help:"Verify as at this time (RFC 3339); now if left out."`
-	Fresh     time.Duration `default:"60s" help:"How far iat may be from the time, to either side (${default})."`
-	Accept    []string      `enum:"base,rcd" placeholder:"TYPE" help:"Let PASSporTs of this type, base or rcd, prove a caller without attestation, as delegates sign them; may be repeated."`
-	Transfer  time.Duration `placeholder:"TIME" help:"How old a PASSporT may be whose call was diverted since; --fresh if left out."`
-	FetchRich bool          `help:"Fetch the content that rich call data refers to, and check its digest."`
-	Token     string        `arg:"" optional:"" help:"PASSporT or Identity header value; read from standard input if left out. Several lines are the Identity headers of one call."`
+	Lab            string        `type:"existingdir" placeholder:"DIR" help:"Laboratory from lab init; gives anchors and repository."`
+	Orig           string        `placeholder:"NUMBER" help:"Calling number of the call; that of the token if left out, and then nothing is said about the call."`
+	Dest           string        `placeholder:"NUMBER" help:"Called number of the call; that of the token if left out."`
+	At             time.Time     `format:"2006-01-02T15:04:05Z07:00" placeholder:"TIME" help:"Verify as at this time (RFC 3339); now if left out."`
+	Fresh          time.Duration `default:"60s" help:"How far iat may be from the time, to either side (${default})."`
+	Accept         []string      `enum:"base,rcd" placeholder:"TYPE" help:"Let PASSporTs of this type, base or rcd, prove a caller without attestation, as delegates sign them; may be repeated."`
+	PrioritySigner []string      `placeholder:"SPC" help:"Provider whose rph PASSporTs count; may be repeated."`
+	ThirdParty     []string      `placeholder:"NAME" help:"Third party whose rich call data counts, by its iss; may be repeated."`
+	Transfer       time.Duration `placeholder:"TIME" help:"How old a PASSporT may be whose call was diverted since; --fresh if left out."`
+	FetchRich      bool          `help:"Fetch the content that rich call data refers to, and check its digest."`
+	Token          string        `arg:"" optional:"" help:"PASSporT or Identity header value; read from standard input if left out. Several lines are the Identity headers of one call."`
 }
 
 // Run prints every check and the verdict. The exit status tells whether the call is verified.
@@ -127,6 +129,7 @@ func (v *PassportVerify) Run(std *Streams) error {
 	service, err := stivs.New(stivs.Config{
 		Verifier: verifier, Retriever: retrieved, Now: now, Budget: 10 * time.Second,
 		Freshness: oob.Freshness{Past: v.Fresh, Future: v.Fresh}, Transfer: v.Transfer, FetchRich: v.FetchRich, Accept: v.accepted(),
+		PrioritySigners: v.PrioritySigner, ThirdParties: v.ThirdParty,
 	})
 	if err != nil {
 		return err
@@ -266,11 +269,14 @@ func writeBeside(w io.Writer, v oob.Verdict) {
 	}
 	if r := v.Rich; r != nil {
 		for _, line := range [][2]string{
-			{"name", r.Name}, {"instead of the number", r.Alternate}, {"icon", r.Icon}, {"card", r.Card}, {"reason of the call", r.Reason}, {"third party", r.ThirdParty},
+			{"name", r.Name}, {"instead of the number", r.Alternate}, {"card", r.Card}, {"reason of the call", r.Reason}, {"third party", r.ThirdParty},
 		} {
 			if line[1] != "" {
 				fmt.Fprintf(w, "%s: %s\n", line[0], line[1])
 			}
+		}
+		if len(r.Icon) > 0 {
+			fmt.Fprintf(w, "icon: %d bytes, as signed\n", len(r.Icon))
 		}
 		for _, why := range r.Unverified {
 			fmt.Fprintf(w, "not shown: %s\n", why)
