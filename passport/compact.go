@@ -7,12 +7,6 @@ import (
 	"github.com/viaduct-oob/viaduct/internal/jws"
 )
 
-// Compact is the compact form of the token: "..signature" (RFC 8225 §7). In a Reason header it tells which of several
-// PASSporTs was refused (RFC 9410 §5).
-func (e *Envelope) Compact() string {
-	return ".." + e.text[strings.LastIndexByte(e.text, '.')+1:]
-}
-
 // Rebuild makes the full form of a base PASSporT in compact form from what signalling says: header and claims in canonical
 // form (RFC 8225 §7, RFC 8224 §4.1), as the signer must have had them; whether that is so, Verify shows. header names the
 // x5u; an empty alg or typ stands for ES256 and passport. Only iat, orig, dest and mky can be rebuilt: a type of its own
