@@ -11,15 +11,21 @@ import (
 // verdict's.
 func (v *verification) enrich(ctx context.Context, verdict *oob.Verdict) {
 	defer v.survive("rich call data")
-	ctx, cancel := context.WithTimeout(ctx, remaining(ctx)/4)
-	defer cancel()
-	v.current = v.judged // a diversion may have come on either road
-	var extras []*candidate
+	var beside, extras []*candidate
 	for _, c := range v.judged {
-		if (c.role == prioritises || c.role == enriches) && len(c.checks) == stepsToMatch {
+		if c.role != prioritises && c.role != enriches {
+			continue
+		}
+		if beside = append(beside, c); len(c.checks) == stepsToMatch {
 			extras = append(extras, c)
 		}
 	}
+	if beside == nil && (v.decider == nil || v.decider.claims.Rich == nil) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, remaining(ctx)/4)
+	defer cancel()
+	v.current = v.judged // a diversion may have come on either road
 	for i, c := range extras {
 		switch {
 		case verdict.Verstat != oob.VerstatPassed && (c.role == enriches || c.road() == oob.SourceOutOfBand):
@@ -31,16 +37,16 @@ func (v *verification) enrich(ctx context.Context, verdict *oob.Verdict) {
 		}
 		v.believe(ctx, c, len(extras)-i)
 	}
-	verdict.Priority = v.priority()
+	verdict.Priority = priority(beside)
 	if verdict.Verstat == oob.VerstatPassed {
 		verdict.Rich = v.rich(ctx, v.decider)
 	}
 }
 
 // priority is what the rph PASSporTs say: one good one suffices.
-func (v *verification) priority() *oob.Priority {
+func priority(beside []*candidate) *oob.Priority {
 	var found *oob.Priority
-	for _, c := range v.judged {
+	for _, c := range beside {
 		switch {
 		case c.role != prioritises:
 			continue

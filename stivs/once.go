@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"strconv"
 
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/passport"
@@ -38,24 +37,21 @@ func (v *verification) spend(c *candidate) finding {
 
 // useKey is what the PASSporT says, and who says it.
 func (c *candidate) useKey() useKey {
-	h := sha256.New()
-	part := func(text string) {
-		var length [4]byte
-		binary.BigEndian.PutUint32(length[:], uint32(len(text)))
-		h.Write(length[:])
-		h.Write([]byte(text))
-	}
-	part(c.signer())
-	part(strconv.FormatInt(c.claims.IAT.Unix(), 10))
-	part(c.claims.OrigID)
-	part(c.claims.Orig.String())
+	said := appendPart(make([]byte, 0, 512), c.signer())
+	said = binary.BigEndian.AppendUint64(said, uint64(c.claims.IAT.Unix()))
+	said = appendPart(appendPart(said, c.claims.OrigID), c.claims.Orig.String())
 	for _, dest := range c.claims.Dest {
-		part(dest.String())
+		said = appendPart(said, dest.String())
 	}
 	if c.role == prioritises {
-		part(string(passport.RPH)) // it comes beside the PASSporT of the call, from the same hand
+		said = appendPart(said, string(passport.RPH)) // it comes beside the PASSporT of the call, from the same hand
 	}
-	return useKey(h.Sum(nil))
+	return sha256.Sum256(said)
+}
+
+// appendPart puts the length before a text, so that no two lists of texts are one.
+func appendPart(b []byte, text string) []byte {
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(text))), text...)
 }
 
 // signer stands for who signed, also when its certificate is renewed.
@@ -100,6 +96,9 @@ func (v *verification) unlessOutnumbered(winner *candidate) oob.Verdict {
 // withdraw tells the owner which calls are verified no longer: those that are too many, and, of a call that is left
 // without a PASSporT, those that out of band have taken what it came with. Nothing says which of the two that was made for.
 func (v *verification) withdraw(verdict oob.Verdict) {
+	if verdict.Verstat == oob.VerstatPassed && v.lost == nil {
+		return
+	}
 	reason := map[string]Case{}
 	for _, name := range v.lost {
 		reason[name] = V2

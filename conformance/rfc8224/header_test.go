@@ -150,7 +150,7 @@ func TestRFC8224_19_URIsAreComparedInNormalForm(t *testing.T) {
 // A call without media keys, with them, and with others, for each type that is sent.
 func TestRFC8224_24_KeysOfTheMediaAreOnlyAskedOfBasePassports(t *testing.T) {
 	l := calltest.Start(t)
-	keys := []passport.KeyDigest{{Alg: "sha-256", Dig: "02FAB1"}}
+	keys := []passport.KeyDigest{{Alg: "sha-256", Dig: "02FAB1"}, {Alg: "sha-256", Dig: "021ACC"}}
 	call := calltest.Call(l.Shaken())
 	call.Fingerprints = keys
 	calltest.Passes(t, l.Service(nil).Verify(t.Context(), call))
@@ -163,6 +163,8 @@ func TestRFC8224_24_KeysOfTheMediaAreOnlyAskedOfBasePassports(t *testing.T) {
 	if v := base(passport.Claims{MKY: keys}); v.Verstat != oob.VerstatPassed {
 		t.Errorf("%s %s", v.Verstat, v.Case)
 	}
-	calltest.Answers(t, base(passport.Claims{}), 438, badHeader, none)
-	calltest.Answers(t, base(passport.Claims{MKY: []passport.KeyDigest{{Alg: "sha-256", Dig: "021ACC"}}}), 438, badHeader, none)
+	another := passport.KeyDigest{Alg: "sha-256", Dig: "03"}
+	for _, signed := range [][]passport.KeyDigest{nil, {another}, keys[:1], append(keys[:2:2], another), {keys[0], another}, {keys[0], {Alg: "sha-512", Dig: keys[1].Dig}}} {
+		calltest.Answers(t, base(passport.Claims{MKY: signed}), 438, badHeader, none)
+	}
 }

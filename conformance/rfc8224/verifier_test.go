@@ -170,3 +170,24 @@ func TestRFC8224_77_MissingHeaderIsNoFailure(t *testing.T) {
 	}
 	calltest.Answers(t, l.Service(func(cfg *stivs.Config) { cfg.Accept = []passport.Type{passport.Base} }).Verify(t.Context(), calltest.Call()), 0, "", none)
 }
+
+// Who has numbers alone speaks for these: for no other number, and for no address of a domain.
+func TestRFC8224_72_DelegateSpeaksForItsNumbersAlone(t *testing.T) {
+	l := calltest.Start(t)
+	delegate := l.Issue(oobtest.IssueConfig{SPC: "1234", TNAuthList: calltest.Numbers(calltest.Caller.String())})
+	for caller, passes := range map[string]bool{
+		calltest.Caller.String(): true, "12155550122": false, "sip:alice@example.com": false, "sip:12155550121@example.com": false,
+	} {
+		t.Run(caller, func(t *testing.T) {
+			orig := calltest.Party(caller)
+			call := calltest.Call(calltest.Field(l.Sign(delegate, passport.Base, passport.Claims{Orig: orig})))
+			call.Orig = orig
+			v := l.Service(func(cfg *stivs.Config) { cfg.Accept = []passport.Type{passport.Base} }).Verify(t.Context(), call)
+			if passes {
+				calltest.Passes(t, v)
+			} else {
+				calltest.Answers(t, v, 437, badCredential, oob.VerstatFailed)
+			}
+		})
+	}
+}

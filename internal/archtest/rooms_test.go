@@ -96,8 +96,8 @@ var rooms = []room{
 	{path: "conformance/rfc8946", layer: outerLayer, aside: true},
 	{path: "conformance/rfc9060", layer: outerLayer, aside: true},
 	{path: "conformance/rfc9118", layer: outerLayer, aside: true},
-	{path: "conformance/rfc9795", layer: outerLayer, aside: true},
 	{path: "conformance/rfc9410", layer: outerLayer, aside: true},
+	{path: "conformance/rfc9795", layer: outerLayer, aside: true},
 	{path: "internal/archtest", layer: outerLayer, aside: true},
 	{path: "internal/testrun", layer: outerLayer, aside: true},
 }
