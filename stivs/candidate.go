@@ -60,22 +60,10 @@ type candidate struct {
 	user        callID // the call that has been verified with it; zero for none
 }
 
-// NestedMax bounds how many PASSporTs nested in others are judged, of all those of one road together.
-const NestedMax = 8
-
-// candidates makes one of each text, and one of each PASSporT that is nested in a div-o, as far as there is room.
 func candidates(source oob.Source, texts []string) []*candidate {
-	all := make([]*candidate, 0, len(texts))
-	room := NestedMax
+	all := make([]*candidate, len(texts))
 	for i, text := range texts {
-		place := string(source) + " " + strconv.Itoa(i+1) + "/" + strconv.Itoa(len(texts))
-		all = append(all, newCandidate(source, place, text))
-		for depth, inner := range nested(source, text, room) {
-			room--
-			c := newCandidate(within, place+" opt "+strconv.Itoa(depth+1), inner)
-			c.outer = source
-			all = append(all, c)
-		}
+		all[i] = newCandidate(source, string(source)+" "+strconv.Itoa(i+1)+"/"+strconv.Itoa(len(texts)), text)
 	}
 	return all
 }
@@ -87,30 +75,23 @@ func newCandidate(source oob.Source, place, text string) *candidate {
 	return &candidate{source: source, place: place, text: text, checks: make([]oob.Check, 0, len(steps))}
 }
 
-// nested gives the PASSporTs that a div-o holds (RFC 8946 §5), from the outermost inward, all or none; what cannot be read
-// is for the steps to refuse.
-func nested(source oob.Source, text string, room int) []string {
-	if room == 0 {
+// NestedMax bounds how many PASSporTs nested in others are judged, of all those of one road together.
+const NestedMax = 8
+
+// nested gives the PASSporTs that a div-o holds (RFC 8946 §5), from the outermost inward: all of them, if there is room for
+// so many, or none. The steps judge each by itself, and ways what they say together.
+func (c *candidate) nested(room int) []*candidate {
+	if c.wrong != noCase || c.envelope.Header.PPT != passport.DivO || c.outer != oob.SourceNone {
 		return nil
 	}
-	if source == oob.SourceInBand {
-		field, err := identity.Parse(text)
-		if err != nil || field.PPT != "" && field.PPT != string(passport.DivO) {
-			return nil
-		}
-		text = field.Token
-	}
-	envelope, err := passport.Open(text)
-	if err != nil || envelope.Header.PPT != passport.DivO {
-		return nil
-	}
-	tokens, err := envelope.Nested()
+	tokens, err := c.envelope.Nested()
 	if err != nil || len(tokens) > room {
 		return nil
 	}
-	inner := make([]string, len(tokens))
+	inner := make([]*candidate, len(tokens))
 	for i, token := range tokens {
-		inner[i] = token.String()
+		inner[i] = newCandidate(within, c.place+" opt "+strconv.Itoa(i+1), token.String())
+		inner[i].outer = c.source
 	}
 	return inner
 }

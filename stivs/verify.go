@@ -3,6 +3,7 @@ package stivs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -164,9 +165,13 @@ func (v *verification) noteInBand(n int, more bool) {
 // them, so that what is left of the budget can be divided among those that need a certificate; more keeps one share for
 // what comes after, and all wants to know of each that could prove whether it is good.
 func (v *verification) judge(ctx context.Context, road []*candidate, more, all bool) *candidate {
-	for _, c := range road {
-		v.told = append(v.told, told{of: c})
-		v.take(c, stepsToRead)
+	for i, room := 0, NestedMax; i < len(road); i++ {
+		v.told = append(v.told, told{of: road[i]})
+		v.take(road[i], stepsToRead)
+		if inner := road[i].nested(room); inner != nil {
+			room -= len(inner)
+			road = slices.Insert(road, i+1, inner...)
+		}
 	}
 	v.judged = append(v.judged, road...)
 	v.current, v.winner = road, nil

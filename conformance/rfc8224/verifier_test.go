@@ -172,7 +172,7 @@ func TestRFC8224_77_MissingHeaderIsNoFailure(t *testing.T) {
 }
 
 // Who has numbers alone speaks for these: for no other number, and for no address of a domain.
-func TestRFC8224_72_DelegateSpeaksForItsNumbersAlone(t *testing.T) {
+func TestRFC8224_61_DelegateSpeaksForItsNumbersAlone(t *testing.T) {
 	l := calltest.Start(t)
 	delegate := l.Issue(oobtest.IssueConfig{SPC: "1234", TNAuthList: calltest.Numbers(calltest.Caller.String())})
 	for caller, passes := range map[string]bool{
