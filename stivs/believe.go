@@ -46,7 +46,7 @@ func (v *verification) believe(ctx context.Context, c *candidate, shares int) bo
 		return false
 	}
 	c.certificate = a.credential.Certificate
-	return c.record(v.authorised(c), a.ended, a.ended) &&
+	return c.record(v.authorised(c, a.credential), a.ended, a.ended) &&
 		c.record(v.diverted(c), a.ended, a.ended) &&
 		c.record(v.spent(c), a.ended, a.ended)
 }
@@ -96,8 +96,8 @@ func (a *attempt) verified() finding {
 }
 
 // authorised asks whether the signer may say what it says.
-func (v *verification) authorised(c *candidate) finding {
-	err := trust.Authorise(c.certificate, c.envelope, &c.claims)
+func (v *verification) authorised(c *candidate, credential *trust.Credential) finding {
+	err := credential.Authorise(c.envelope, &c.claims)
 	switch {
 	case errors.Is(err, stircert.NotCovered):
 		return fail(E17, "the certificate does not cover "+c.claims.SpeaksFor(c.envelope.Header.PPT).String())

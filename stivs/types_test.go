@@ -480,3 +480,22 @@ func TestRFC9410_S6_EachPassportHasItsVerdict(t *testing.T) {
 		t.Error("not the PASSporTs as they came")
 	}
 }
+
+// RFC 9060 §4, ATIS-1000092: who has its certificate from a CA that is limited itself is a delegate, also with a provider
+// code, and attests nothing.
+func TestRFC9060_S4_DelegateOfAProviderIsNoProvider(t *testing.T) {
+	l := newLaboratory(t)
+	ca, err := l.pki.Issue(oobtest.IssueConfig{SPC: "1234", IssuedByRoot: true, Modify: func(c *x509.Certificate) {
+		c.IsCA, c.KeyUsage = true, x509.KeyUsageCertSign
+	}})
+	l.must(err)
+	under, err := oobtest.NewPKI(oobtest.PKIConfig{
+		Now: l.clock, Root: l.pki.Root, TLSRoot: l.pki.TLSRoot,
+		Intermediate: &oobtest.Authority{Certificate: ca.Certificate.X509(), Key: ca.Key},
+	})
+	l.must(err)
+	delegate := l.issue(under, oobtest.IssueConfig{SPC: "1234"})
+	wantCase(t, l.verify(plainCall(l.signedBy(delegate, caller, called).Identity.String())), stivs.E17)
+	accepting := l.service(func(cfg *stivs.Config) { cfg.Accept = []passport.Type{passport.Base} })
+	wantPassed(t, accepting.Verify(t.Context(), plainCall(l.fieldOf(l.make(delegate, passport.Base, passport.Claims{})))), oob.SourceInBand)
+}

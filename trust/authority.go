@@ -5,24 +5,28 @@ import (
 	"github.com/viaduct-oob/viaduct/stircert"
 )
 
-// Authorise asks whether the holder of a certificate, believed and with a good signature under the PASSporT, may say what
+// Authorise asks whether the holder of the certificate, believed and with a good signature under the PASSporT, may say what
 // it says: the certificate may limit its claims (RFC 8226 §8, RFC 9118 §4), and its TNAuthList the numbers. A provider
-// may speak for all numbers: which are its own a certificate does not say (RFC 8226 §9). Who has numbers alone, a
-// delegate, signs no shaken PASSporT (ATIS-1000080 §6.4.1), and others for these numbers.
+// may speak for all numbers: which are its own a certificate does not say (RFC 8226 §9). Delegates, who have numbers
+// alone or their certificate from a CA that is limited itself, sign neither shaken PASSporTs (ATIS-1000080 §6.4.1) nor rph;
+// and who has numbers alone signs others for these numbers.
 //
 // The error wraps stircert.ConstraintViolated, NotProvider or NotCovered; it holds no number.
-func Authorise(cert *stircert.Certificate, e *passport.Envelope, claims *passport.Claims) error {
+func (c *Credential) Authorise(e *passport.Envelope, claims *passport.Claims) error {
+	cert := c.Certificate
 	if cert.Constraints != nil { // which is rare
 		texts := e.ClaimTexts()
 		if err := cert.CheckClaims(func(name string) (string, bool) { text, ok := texts[name]; return text, ok }); err != nil {
 			return err
 		}
 	}
+	isProvider := len(cert.TNAuthList.SPCs) > 0
+	forProviders := e.Header.PPT == passport.Shaken || e.Header.PPT == passport.RPH
 	switch {
-	case len(cert.TNAuthList.SPCs) > 0:
-		return nil
-	case e.Header.PPT == passport.Shaken, e.Header.PPT == passport.RPH:
+	case forProviders && (!isProvider || c.Delegate):
 		return stircert.NotProvider
+	case isProvider:
+		return nil
 	}
 	if number, ok := claims.SpeaksFor(e.Header.PPT).Number(); ok && cert.TNAuthList.HasNumber(number) {
 		return nil
