@@ -1,5 +1,5 @@
 // Package e2e tells stories with whole processes: the real binary, real sockets, real signals. Each file in testdata is
-// one story; testscript runs it.
+// one story; testscript runs it. The tests in crosscheck_*_test.go run the binary beside implementations of others.
 //
 // Knows: the command line and what a person would see. Never hears of: any package of ours.
 package e2e
