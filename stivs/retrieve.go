@@ -12,7 +12,7 @@ import (
 
 // outOfBand asks for the PASSporTs under the call's key.
 func (v *verification) outOfBand(ctx context.Context) []*candidate {
-	check := oob.Check{Name: "retrieval", At: v.now()}
+	check := oob.Check{Name: "retrieval", Section: v.sectionOf("retrieval"), At: v.now()}
 	tokens, err := v.retrieve(ctx)
 	if err != nil {
 		fault := oob.FaultOf(err)

@@ -17,7 +17,8 @@
 // far. The checks run from form to signature, so a PASSporT that names this call and this minute and is not believed
 // outranks garbage, and TN-Validation-Failed outranks No-TN-Validation; PASSporTs of types that prove no caller come
 // last, because they are ignored (RFC 8224 §6.2, step 1). None of this can make a call pass: for that a PASSporT must
-// pass every check itself.
+// pass every check itself. The other way round, whoever may publish for two numbers can have a call between them that
+// came without a PASSporT marked TN-Validation-Failed, as whoever adds a header can in band.
 //
 // Shaken proves a caller; base and rcd PASSporTs, which delegates sign for their numbers, where [Config] accepts them.
 // A PASSporT that names another called party is good where div PASSporTs, each of them good, lead from there to this

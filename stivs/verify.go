@@ -330,7 +330,18 @@ func (v *verification) check(c oob.Check) {
 }
 
 func (v *verification) skipped(name, why string) {
-	v.check(oob.Check{Name: name, Outcome: oob.CheckSkipped, Detail: why})
+	v.check(oob.Check{Name: name, Section: v.sectionOf(name), Outcome: oob.CheckSkipped, Detail: why})
+}
+
+// sectionOf says where the rule of a check of the call itself stands.
+func (v *verification) sectionOf(name string) string {
+	switch name {
+	case "date":
+		return E3.Row().Section
+	case "identity":
+		return "RFC 8224 §4"
+	}
+	return v.call.Key.Profile.Row().Document // retrieval: nothing without a key
 }
 
 // visible is text as a header field may hold it, or nothing: an origid is whatever its signer wrote, line breaks
