@@ -40,7 +40,7 @@ func (v *verification) believe(ctx context.Context, c *candidate, shares int) bo
 		a.ended = a.began
 	}
 	verified := c.record(a.fetched(), began, a.began) &&
-		c.record(a.trusted(c, a.ended), a.began, a.began) &&
+		c.record(v.trusted(&a, c), a.began, a.began) &&
 		c.record(a.verified(), a.began, a.ended)
 	if !verified {
 		return false
@@ -63,7 +63,7 @@ func (a *attempt) fetched() finding {
 	return fail(E8, "no certificate")
 }
 
-func (a *attempt) trusted(c *candidate, now time.Time) finding {
+func (v *verification) trusted(a *attempt, c *candidate) finding {
 	switch {
 	case !a.tried:
 		return fail(E17, a.err.Error())
@@ -71,12 +71,17 @@ func (a *attempt) trusted(c *candidate, now time.Time) finding {
 		return pass("a trust anchor stands behind it")
 	}
 	certificate := a.credential.Certificate
-	if err := certificate.CheckTime(now); err != nil {
+	if err := certificate.CheckTime(a.ended); err != nil {
 		return fail(E17, err.Error())
 	}
-	// RFC 8224 §6.2, step 4: the date of what was signed lies inside the validity of the credential.
+	// RFC 8224 §6.2, step 4: the date of the call, and of what was signed, lies inside the validity of the credential.
 	if err := certificate.CheckTime(c.claims.IAT); err != nil {
 		return fail(E17, "at the iat: "+err.Error())
+	}
+	if date := v.call.Time; !date.IsZero() {
+		if err := certificate.CheckTime(date); err != nil {
+			return fail(E17, "at the date of the call: "+err.Error())
+		}
 	}
 	if len(certificate.TNAuthList.SPCs) == 0 {
 		return pass("a trust anchor stands behind a holder of numbers")

@@ -91,7 +91,7 @@ func TestRepositoryThatHangsDoesNotHideAGoodPassport(t *testing.T) {
 	hanging := l.forge(members{"x5u": l.base + "/hang.pem"}, nil)
 	brief := func(outOfBand ...string) *stivs.Service {
 		return l.service(func(cfg *stivs.Config) {
-			cfg.Budget = 200 * time.Millisecond
+			cfg.Budget = time.Second
 			cfg.Retriever = retriever(func(context.Context, oob.Key) ([]string, error) { return outOfBand, nil })
 		})
 	}

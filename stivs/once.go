@@ -24,7 +24,7 @@ func (v *verification) spent(c *candidate) finding {
 }
 
 func (v *verification) spend(c *candidate) finding {
-	wrong, by := v.memory.spend(c.useKey(), use{call: v.id, name: v.call.ID, outOfBand: c.road() == oob.SourceOutOfBand}, v.began)
+	wrong, by := v.memory.spend(v.useKey(c), use{call: v.id, name: v.call.ID, outOfBand: c.road() == oob.SourceOutOfBand}, v.began)
 	c.user = by
 	switch wrong {
 	case noCase:
@@ -35,13 +35,16 @@ func (v *verification) spend(c *candidate) finding {
 	return fail(wrong, "no more PASSporTs can be remembered")
 }
 
-// useKey is what the PASSporT says, and who says it.
-func (c *candidate) useKey() useKey {
+// useKey is what the PASSporT says, and who says it. One that names several called parties is for a call to each of them.
+func (v *verification) useKey(c *candidate) useKey {
 	said := appendPart(make([]byte, 0, 512), c.signer())
 	said = binary.BigEndian.AppendUint64(said, uint64(c.claims.IAT.Unix()))
 	said = appendPart(appendPart(said, c.claims.OrigID), c.claims.Orig.String())
 	for _, dest := range c.claims.Dest {
 		said = appendPart(said, dest.String())
+	}
+	if len(c.claims.Dest) > 1 && c.claims.Names(v.call.Dest) {
+		said = appendPart(said, v.call.Dest.String())
 	}
 	if c.role == prioritises {
 		said = appendPart(said, string(passport.RPH)) // it comes beside the PASSporT of the call, from the same hand
@@ -107,7 +110,7 @@ func (v *verification) withdraw(verdict oob.Verdict) {
 		if c.wrong != V1 || v.keepOutnumbered || verdict.Verstat == oob.VerstatPassed {
 			continue
 		}
-		if name := v.memory.takeBack(c.useKey(), v.began); reason[name] == noCase {
+		if name := v.memory.takeBack(v.useKey(c), v.began); reason[name] == noCase {
 			reason[name] = V1
 		}
 	}

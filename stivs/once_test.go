@@ -67,6 +67,16 @@ func TestRFC8224_S12_1_APassportVerifiesOneCall(t *testing.T) {
 			t.Error("the used one verified it")
 		}
 	})
+	t.Run("a call to each of those it names", func(t *testing.T) {
+		both := l.signedBy(l.signer, caller, called, another).Identity.String()
+		one := inBand("j", both)
+		other := one
+		other.ID, other.Dest = "k", another
+		wantPassed(t, s.Verify(t.Context(), one), oob.SourceInBand)
+		wantPassed(t, s.Verify(t.Context(), other), oob.SourceInBand)
+		other.ID = "l"
+		wantCase(t, s.Verify(t.Context(), other), stivs.V1)
+	})
 	t.Run("a token from the future is remembered until it is stale", func(t *testing.T) {
 		token := l.forge(nil, members{"iat": l.now.Unix() + 60})
 		wantPassed(t, s.Verify(t.Context(), inBand("g", l.field(token))), oob.SourceInBand)

@@ -457,3 +457,14 @@ func TestRFC8225_S9_MalleatedSignatureSaysTheSame(t *testing.T) {
 		t.Error("another content")
 	}
 }
+
+// RFC 8224 §6.2, step 4: the certificate was valid at the date of the call, too.
+func TestRFC8224_S6_2_DateLiesInsideTheValidityOfTheCertificate(t *testing.T) {
+	l := newLaboratory(t)
+	young := l.issue(l.pki, oobtest.IssueConfig{SPC: "1234", NotBefore: l.now.Add(-20 * time.Second)})
+	call := plainCall(l.signedBy(young, caller, called).Identity.String())
+	call.Time = l.now.Add(-10 * time.Second)
+	wantPassed(t, l.verify(call), oob.SourceInBand)
+	call.Time = l.now.Add(-50 * time.Second)
+	wantCase(t, l.verify(call), stivs.E17)
+}

@@ -26,6 +26,8 @@ func (c *Credential) Authorise(e *passport.Envelope, claims *passport.Claims) er
 	case forProviders && (!isProvider || c.Delegate):
 		return stircert.NotProvider
 	case isProvider:
+		// DIVERGES RFC 8224 §8.4: a caller with a URI is believed of a provider too, whose certificate names no domain,
+		// because the network signs such calls, and the provider answers for them as it does for its numbers.
 		return nil
 	}
 	if number, ok := claims.SpeaksFor(e.Header.PPT).Number(); ok && cert.TNAuthList.HasNumber(number) {

@@ -154,6 +154,9 @@ func TestRFC8224_24_KeysOfTheMediaAreOnlyAskedOfBasePassports(t *testing.T) {
 	call := calltest.Call(l.Shaken())
 	call.Fingerprints = keys
 	calltest.Passes(t, l.Service(nil).Verify(t.Context(), call))
+	call = calltest.Call(calltest.Field(l.Sign(l.Signer, passport.Shaken, passport.Claims{MKY: keys[:1]}))) // what is signed counts in any type
+	call.Fingerprints = keys
+	calltest.Answers(t, l.Service(nil).Verify(t.Context(), call), 438, badHeader, none)
 	base := func(claims passport.Claims) oob.Verdict {
 		call := calltest.Call(calltest.Field(l.Sign(l.Signer, passport.Base, claims)))
 		call.Fingerprints = keys
