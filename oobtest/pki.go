@@ -252,3 +252,16 @@ func (p *PKI) RootPEM() []byte { return p.Root.CertificatePEM() }
 
 // TLSRootPEM is the trust anchor of laboratory TLS hosts.
 func (p *PKI) TLSRootPEM() []byte { return p.TLSRoot.CertificatePEM() }
+
+// Below gives a PKI that issues with a certificate which p issues as cfg says: with Modify it is that of a CA, and with a
+// TNAuthList that of a delegate (RFC 9060). Roots and clock are those of p.
+func (p *PKI) Below(cfg IssueConfig) (*PKI, error) {
+	id, err := p.Issue(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return NewPKI(PKIConfig{
+		Name: p.name, Now: p.now, Root: p.Root, TLSRoot: p.TLSRoot,
+		Intermediate: &Authority{Certificate: id.Certificate.X509(), Key: id.Key},
+	})
+}

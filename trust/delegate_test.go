@@ -19,13 +19,7 @@ func delegate(t *testing.T, pki *oobtest.PKI, cfg oobtest.IssueConfig) *oobtest.
 	cfg.Modify = func(c *x509.Certificate) {
 		c.IsCA, c.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageDigitalSignature
 	}
-	id, err := pki.Issue(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	under, err := oobtest.NewPKI(oobtest.PKIConfig{
-		Root: pki.Root, TLSRoot: pki.TLSRoot, Intermediate: &oobtest.Authority{Certificate: id.Certificate.X509(), Key: id.Key},
-	})
+	under, err := pki.Below(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,13 +15,7 @@ import (
 // below gives a PKI that issues with what another has issued.
 func below(t *testing.T, pki *oobtest.PKI, cfg oobtest.IssueConfig) *oobtest.PKI {
 	t.Helper()
-	id, err := pki.Issue(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	under, err := oobtest.NewPKI(oobtest.PKIConfig{
-		Root: pki.Root, TLSRoot: pki.TLSRoot, Intermediate: &oobtest.Authority{Certificate: id.Certificate.X509(), Key: id.Key},
-	})
+	under, err := pki.Below(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
