@@ -83,10 +83,14 @@ func (v *verification) trusted(a *attempt, c *candidate) finding {
 			return fail(E17, "at the date of the call: "+err.Error())
 		}
 	}
-	if len(certificate.TNAuthList.SPCs) == 0 {
-		return pass("a trust anchor stands behind a holder of numbers")
+	detail := "a trust anchor stands behind a holder of numbers"
+	if list := certificate.TNAuthList; len(list.SPCs) > 0 {
+		detail = "a trust anchor stands behind provider " + list.SPCs[0]
 	}
-	return pass("a trust anchor stands behind provider " + certificate.TNAuthList.SPCs[0])
+	if doubt := v.verifier.Doubt(a.credential); doubt != "" {
+		detail += "; " + doubt
+	}
+	return pass(detail)
 }
 
 // verified is true of nothing but a signature that was seen to be good.

@@ -73,8 +73,14 @@ func (v *verification) unlessOutnumbered(winner *candidate) oob.Verdict {
 	call := gathered{id: v.id, name: v.call.ID, at: v.began, verified: winner != nil}
 	wrong, withdrawn := v.memory.gather(v.pair(), call, v.proofs(), v.freshness.Future, v.began)
 	check := oob.Check{Name: "number of calls", Section: V2.Row().Section, Outcome: oob.CheckPassed}
-	if wrong == noCase {
+	switch {
+	case wrong != noCase:
+	case winner == nil:
+		check.Outcome, check.Detail = oob.CheckSkipped, "there is no PASSporT to count"
+	default:
 		check.Detail = "there are PASSporTs for all calls between these numbers"
+	}
+	if wrong == noCase {
 		v.check(check)
 		return v.decided(winner)
 	}

@@ -106,7 +106,7 @@ func (v *verification) noteUnasked(winner *candidate) {
 	case v.retriever == nil:
 		v.skipped("retrieval", "there is no CPS to ask")
 	default:
-		v.skipped("retrieval", "the call has no key to look under")
+		v.skipped("retrieval", "no CPS is to be asked for this call")
 	}
 	v.absent = append(v.absent, "No CPS was asked.")
 }

@@ -107,7 +107,7 @@ func (v *verification) contents(ctx context.Context, r *passport.RichCallData) (
 	for i := 0; i < len(links); i++ { // more links may come out of a jCard
 		switch {
 		case !v.fetchRich:
-			return nil, errors.New("content is not fetched here")
+			return nil, errors.New("its content is not fetched, by configuration (FetchRich)")
 		case i == RichLinksMax:
 			return nil, errors.New("too many URIs")
 		}

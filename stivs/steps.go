@@ -33,6 +33,8 @@ func (v *verification) checkField(c *candidate) finding {
 		c.role = v.roleOf(ppt)
 	}
 	switch {
+	case ppt == passport.RPH && c.role == ignored && v.proving == nil:
+		return fail(E5, "ppt=rph: nobody is named whose rph PASSporTs count; the header field is ignored")
 	case ppt != passport.Base && c.role == ignored:
 		return fail(E5, "ppt="+field.PPT+" is not judged here; the header field is ignored")
 	case field.IsCompact() && (ppt != passport.Base || !v.accepted[passport.Base]):
@@ -194,7 +196,20 @@ func (v *verification) checkDest(c *candidate) finding {
 	if from, ok := reached(c, v.ways); ok {
 		return pass("called " + from.String() + ", from where div PASSporTs lead to " + v.call.Dest.String())
 	}
-	return fail(E16, "signed for "+strconv.Itoa(len(c.claims.Dest))+" called parties, none of them "+v.call.Dest.String())
+	return fail(E16, "signed for "+parties(c.claims.Dest)+", the call is to "+v.call.Dest.String())
+}
+
+// parties names called parties, the first few of them.
+func parties(all []tn.Identity) string {
+	const named = 3
+	texts := make([]string, 0, named+1)
+	for _, party := range all[:min(len(all), named)] {
+		texts = append(texts, party.String())
+	}
+	if more := len(all) - named; more > 0 {
+		texts = append(texts, strconv.Itoa(more)+" more")
+	}
+	return strings.Join(texts, ", ")
 }
 
 // failWith is the finding for a refusal of package passport.

@@ -216,7 +216,7 @@ func (v *verification) live(road []*candidate) []*candidate {
 	}
 	if len(diverted) == 0 {
 		for _, c := range divs {
-			c.skipRest("it leads from nobody whom another PASSporT names", v.now())
+			c.skipRest("it leads from "+c.claims.Div.String()+", whom no other PASSporT names", v.now())
 		}
 		return direct
 	}
@@ -254,6 +254,8 @@ func (v *verification) refused() oob.Verdict {
 		if deciding.field.PPT != "" {
 			wrong = E5
 		}
+		v.check(oob.Check{Name: "caller", Case: wrong.String(), Section: wrong.Row().Section, Outcome: oob.CheckFailed,
+			Detail: "none of the PASSporTs is of a type that proves a caller"})
 	}
 	verdict := v.verdictOf(wrong)
 	verdict.Source, verdict.Passport = deciding.road(), deciding.field.Token

@@ -405,14 +405,14 @@ func TestVerdictShowsWhatWasComparedInOrder(t *testing.T) {
   claims passed  (RFC 8588 §4) in-band 1/1: attest B, origid "` + signed.OrigID + `"
   freshness passed  (RFC 8224 §6.2) in-band 1/1: 5 s old
   orig passed  (RFC 8224 §6.2) in-band 1/1: caller 12155550121
-  dest failed E16 (RFC 8224 §6.2) in-band 1/1: signed for 1 called parties, none of them 12155550199
+  dest failed E16 (RFC 8224 §6.2) in-band 1/1: signed for 12155550131, the call is to 12155550199
   credential skipped  (RFC 8224 §6.2) in-band 1/1: not reached
   trust skipped  (RFC 8224 §6.2) in-band 1/1: not reached
   signature skipped  (RFC 8224 §6.2) in-band 1/1: not reached
   authority skipped  (RFC 8226 §8) in-band 1/1: not reached
   diversion skipped  (RFC 8946 §4.2) in-band 1/1: not reached
   single use skipped  (RFC 8224 §12.1) in-band 1/1: not reached
-  retrieval skipped  () the call has no key to look under
+  retrieval skipped  () no CPS is to be asked for this call
 `
 	call := plainCall(signed.Identity.String())
 	call.Dest = another

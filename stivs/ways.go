@@ -2,6 +2,7 @@ package stivs
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/tn"
@@ -59,7 +60,7 @@ func (v *verification) diverted(c *candidate) finding {
 	verified := ways(v.call.Dest, v.diverting(func(d *candidate) bool { return d.passed }))
 	from, ok := reached(c, verified)
 	if !ok {
-		return fail(E16, "the div PASSporTs that lead to "+v.call.Dest.String()+" have not all passed")
+		return fail(E16, "the way to "+v.call.Dest.String()+" is not verified: "+v.broken())
 	}
 	detail := from.String()
 	for from != v.call.Dest {
@@ -82,4 +83,17 @@ func (v *verification) diverting(is func(*candidate) bool) []*candidate {
 		}
 	}
 	return divs
+}
+
+// broken says what is wrong with the PASSporTs that tell of a diversion.
+func (v *verification) broken() string {
+	var texts []string
+	for _, d := range v.diverting(func(d *candidate) bool { return !d.passed }) {
+		for _, check := range d.checks {
+			if check.Outcome == oob.CheckFailed {
+				texts = append(texts, d.place+" "+check.Case+", "+check.Detail)
+			}
+		}
+	}
+	return strings.Join(texts, "; ")
 }

@@ -100,13 +100,29 @@ func (j *judge) stands(v *verdict, now time.Time) error {
 	}
 	s := v.standing.Load()
 	if s == nil || s.generation != j.generation || !now.Before(s.until) {
-		asked, doubt := j.revocations.ask(v.path, now)
+		asked := j.revocations.ask(v.path, now)
 		asked.generation = j.generation
-		j.counters.stood(asked.err, doubt)
+		j.counters.stood(asked.err, asked.doubt)
 		s = &asked
 		v.standing.Store(s)
 	}
 	return s.err
+}
+
+// doubtAbout says, for a person, why a believed chain may be revoked for all that is known; empty when it is not.
+func (j *judge) doubtAbout(c *Chain) string {
+	if j.revocations == nil {
+		return "whether it is revoked was not asked: there is no revocation list"
+	}
+	v := j.paths.find(c)
+	if v == nil {
+		return ""
+	}
+	s := v.standing.Load()
+	if s == nil || s.doubt == noDoubt {
+		return ""
+	}
+	return "it is not known whether it is revoked: " + doubtTexts[s.doubt]
 }
 
 func (p *paths) find(c *Chain) *verdict {
@@ -228,8 +244,7 @@ func (j *judge) best(leaf *stircert.Certificate, found [][]*x509.Certificate, no
 			p.end = earlier(p.end, cert.NotAfter)
 		}
 		if j.revocations != nil {
-			s, _ := j.revocations.ask(p.revocables, now)
-			p.stands = s.err == nil
+			p.stands = j.revocations.ask(p.revocables, now).err == nil
 		}
 		if best.certs == nil || p.stands && !best.stands || p.stands == best.stands && p.end.After(best.end) {
 			best = p

@@ -165,30 +165,31 @@ func (r *Revocations) sourceFor(point stircert.CRLPoint, issuer string) int {
 type standing struct {
 	generation uint64 // of the Revocations that were asked: a pointer would keep lists alive that nobody needs
 	err        error  // wraps Revoked or RevocationUnknown; nil if it is believed
+	doubt      doubt  // why it is not known whether all of it is not revoked
 	until      time.Time
 }
 
-// ask says how a path stands, and why nothing is known of it, if so.
-func (r *Revocations) ask(path []revocable, now time.Time) (standing, doubt) {
+// ask says how a path stands.
+func (r *Revocations) ask(path []revocable, now time.Time) standing {
 	s := standing{until: now.Add(TrustedLifetimeMax)}
-	first := noDoubt
 	for i, cert := range path {
 		if r.lists(cert.id) {
 			s.err = fmt.Errorf("%w: %s", stircert.Revoked, placeOf(i))
-			return s, noDoubt
+			s.doubt = noDoubt
+			return s
 		}
 		d, until := r.doubtOf(cert, now)
 		if d == noDoubt && until.Before(s.until) {
 			s.until = until
 		}
-		if first == noDoubt {
-			first = d
+		if s.doubt == noDoubt {
+			s.doubt = d
 		}
 		if s.err == nil && r.policy.refuses(d) {
 			s.err = fmt.Errorf("%w: %s: %s", stircert.RevocationUnknown, placeOf(i), doubtTexts[d])
 		}
 	}
-	return s, first
+	return s
 }
 
 func placeOf(i int) string {

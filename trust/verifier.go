@@ -43,6 +43,8 @@ type Credential struct {
 	Delegate    bool // a CA of its chain is limited to what a TNAuthList of its own covers (RFC 9060 §4)
 	X5U         string
 	Fetched     time.Time
+
+	chain *Chain
 }
 
 // Verifier gets certificates and says whether they are believed. It is safe for concurrent use.
@@ -201,6 +203,10 @@ func (v *Verifier) Credential(ctx context.Context, x5u string) (*Credential, err
 	}
 	return entry.credential, nil
 }
+
+// Doubt says, for a person, why a credential that was just believed may be revoked for all that is known: nobody was asked,
+// or there is no list that would have it. It is empty when a list says that it is not.
+func (v *Verifier) Doubt(c *Credential) string { return v.judge.Load().doubtAbout(c.chain) }
 
 // Judge says whether a chain is believed that came by another way than an x5u, our own for instance; revocation is part of
 // that. An error is the fault CredentialUntrusted.

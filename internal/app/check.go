@@ -37,13 +37,18 @@ func (c *Check) Run(std *Streams) error {
 	for _, profile := range p.profiles {
 		fmt.Fprintf(std.Out, "  serves %s (%s)\n", profile, profile.Row().Document)
 	}
-	if err := p.trust.describe(std.Out); err != nil {
+	good, err := p.trust.describe(std.Out)
+	if err != nil {
 		return err
 	}
 	if len(file.Trust.Laboratory.Hosts) > 0 {
 		fmt.Fprintf(std.Out, "  LABORATORY: private addresses allowed for %s\n", strings.Join(file.Trust.Laboratory.Hosts, ", "))
 	}
 	fmt.Fprintf(std.Out, "management on %s: /metrics /healthz /readyz /debug/pprof\n", file.Management.Listen)
+	if !good {
+		fmt.Fprintln(std.Out, "not good: see above; serve would start, and raise the alarm")
+		return ErrNegative
+	}
 	fmt.Fprintln(std.Out, "good")
 	return nil
 }

@@ -216,11 +216,11 @@ func TestTrusted_ReportWritesNothing(t *testing.T) {
 	p.revocation.keeper.Directory = p.list.keeper.Directory
 	var out strings.Builder
 	synctest.Test(t, func(t *testing.T) {
-		if err := p.describe(&out); err != nil {
-			t.Fatal(err)
+		if good, err := p.describe(&out); err != nil || !good {
+			t.Fatalf("good: %t, %v\n%s", good, err, &out)
 		}
 	})
-	for _, want := range []string{"believes 2 trust anchors", "list of trusted STI-CAs from ", "held: number 1, 2 entries, until 2000-01-02T00:00:00Z", "revocation list from "} {
+	for _, want := range []string{"believes 2 trust anchor(s)", "list of trusted STI-CAs from ", "held: number 1, 2 entries, until 2000-01-02T00:00:00Z", "revocation list from "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, &out)
 		}

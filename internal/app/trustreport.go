@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/trust"
@@ -11,8 +12,9 @@ import (
 )
 
 // describe says what would be believed from the first request on: what files have, and what the disk has kept. It asks
-// nobody and writes nothing.
-func (p trustPlan) describe(out io.Writer) error {
+// nobody and writes nothing. It tells whether all is well: serve would start all the same, because a list that is late
+// must not stop calls.
+func (p trustPlan) describe(out io.Writer) (good bool, err error) {
 	// What a file has would be kept on disk; what the disk has is only read.
 	if p.list != nil && p.list.keeper.Source.File != "" {
 		list := *p.list
@@ -24,32 +26,55 @@ func (p trustPlan) describe(out io.Writer) error {
 	}
 	verifier, err := trust.New(trust.Config{})
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer verifier.Close()
 	t, err := newTrusted(&p, verifier, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return err
+		return false, err
 	}
-	fmt.Fprintf(out, "  believes %d trust anchors\n", t.anchorCount())
+	fmt.Fprintf(out, "  believes %d trust anchor(s)\n", t.anchorCount())
+	good = true
 	if p.list != nil {
-		writeKept(out, "list of trusted STI-CAs", p.list.keeper.Source, t.list.State())
+		good = writeKept(out, "list of trusted STI-CAs", p.list.keeper.Source, t.list.State())
+	}
+	if t.anchorCount() == 0 && (p.list == nil || p.list.keeper.Source.URL == "") {
+		fmt.Fprintln(out, "    ALARM: nobody would be believed")
+		good = false
 	}
 	if p.revocation != nil {
-		writeKept(out, "revocation list", p.revocation.keeper.Source, t.revocation.State())
+		good = writeKept(out, "revocation list", p.revocation.keeper.Source, t.revocation.State()) && good
 	}
-	return nil
+	return good, nil
 }
 
-func writeKept(out io.Writer, what string, source stipa.Source, s stipa.State) {
+// writeKept shows one list, and tells whether it is well. One that is fetched may not be there before serve has begun.
+func writeKept(out io.Writer, what string, source stipa.Source, s stipa.State) bool {
 	fmt.Fprintf(out, "  %s from %s%s\n", what, source.URL, source.File)
 	if s.Number != nil {
 		fmt.Fprintf(out, "    held: number %s, %d entries, until %s\n", s.Number, s.Entries, s.Expires.UTC().Format(time.RFC3339))
 	}
+	if s.Number == nil && source.URL != "" {
+		fmt.Fprintln(out, "    not fetched yet: serve does it")
+		return true
+	}
 	if s.LastProblem != 0 {
-		fmt.Fprintf(out, "    refused: %s\n", s.LastProblem)
+		fmt.Fprintf(out, "    refused: %s\n", reasonOf(source.File, s.LastProblem))
 	}
 	if s.Alarm != stipa.NoAlarm {
 		fmt.Fprintf(out, "    ALARM: %s\n", s.Alarm)
 	}
+	return s.LastProblem == 0 && s.Alarm == stipa.NoAlarm
+}
+
+// reasonOf says why a file cannot be read where that is the problem.
+func reasonOf(file string, problem stipa.Problem) string {
+	if problem == stipa.Unreachable && file != "" {
+		if info, err := os.Stat(file); err != nil {
+			return plain(err).Error()
+		} else if !info.Mode().IsRegular() {
+			return "it is no regular file"
+		}
+	}
+	return problem.Error()
 }

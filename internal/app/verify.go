@@ -184,6 +184,7 @@ func (v *PassportVerify) call(texts []string) (call stivs.Call, retrieved given,
 	}
 	var tokens []string
 	for _, text := range texts {
+		text = withoutName(text)
 		pieces := identity.Split(text)
 		if len(pieces) == 1 && !strings.Contains(text, ";") {
 			tokens, retrieved = append(tokens, text), append(retrieved, text)
@@ -225,7 +226,7 @@ func writeVerdict(w io.Writer, v oob.Verdict) {
 	if v.Verstat == oob.VerstatPassed {
 		fmt.Fprintf(w, "  %s", strings.Join(grounds(v), ", "))
 	} else if v.Code != 0 {
-		fmt.Fprintf(w, "  %d %s (%s): %s", v.Code, v.ReasonText, v.Case, v.ReasonDesc)
+		fmt.Fprintf(w, "  %d %s (%s): %s %s", v.Code, v.ReasonText, v.Case, v.ReasonDesc, cause(v))
 	} else if v.ReasonDesc != "" {
 		fmt.Fprintf(w, "  %s", v.ReasonDesc)
 	}
@@ -285,4 +286,23 @@ func writeBeside(w io.Writer, v oob.Verdict) {
 	if v.Doubt != "" {
 		fmt.Fprintf(w, "doubt: %s\n", v.Doubt)
 	}
+}
+
+// cause is what the check that decided has compared, in the words of that check.
+func cause(v oob.Verdict) string {
+	for _, c := range v.Checks {
+		if c.Case == v.Case && c.Outcome == oob.CheckFailed {
+			return "(" + joined(c.Of, c.Detail) + "; docs/troubleshooting.md, " + v.Case + ")"
+		}
+	}
+	return "(docs/troubleshooting.md, " + v.Case + ")"
+}
+
+// withoutName takes the name of the header field off, as captures show it.
+func withoutName(line string) string {
+	name, value, found := strings.Cut(line, ":")
+	if found && (strings.EqualFold(strings.TrimSpace(name), "identity") || strings.EqualFold(strings.TrimSpace(name), "y")) {
+		return strings.TrimSpace(value)
+	}
+	return line
 }
