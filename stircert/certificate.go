@@ -53,7 +53,7 @@ type Certificate struct {
 
 // Parse reads one certificate in DER. That it parses says nothing about its use: see [Certificate.CheckEndEntity].
 func Parse(der []byte) (*Certificate, error) {
-	cert, err := x509.ParseCertificate(der)
+	cert, err := ParseX509(der)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", NotCertificate, err)
 	}

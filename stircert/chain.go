@@ -2,6 +2,7 @@ package stircert
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -27,13 +28,35 @@ func ParseChainPEM(body []byte) ([]*x509.Certificate, error) {
 	}
 	chain := make([]*x509.Certificate, len(blocks))
 	for i, der := range blocks {
-		if chain[i], err = x509.ParseCertificate(der); err != nil {
+		if chain[i], err = ParseX509(der); err != nil {
 			return nil, fmt.Errorf("%w: certificate %d: %w", NotCertificate, i+1, err)
 		}
 	}
 	at := leafOf(chain)
 	leaf := chain[at]
 	return slices.Insert(slices.Delete(chain, at, at+1), 0, leaf), nil
+}
+
+// RSAKeyBitsMax bounds RSA keys, which a few CAs of the network have, with 2048 bits. A key may be as long as a chain has
+// room for, and to check one signature with such a key takes seconds.
+const RSAKeyBitsMax = 4096
+
+// ParseX509 parses a certificate that anybody may have made, and refuses keys with which signatures take too long.
+func ParseX509(der []byte) (*x509.Certificate, error) {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	if TakesTooLong(cert) {
+		return nil, fmt.Errorf("an RSA key of more than %d bits", RSAKeyBitsMax)
+	}
+	return cert, nil
+}
+
+// TakesTooLong tells whether signatures must not be checked with the key of a certificate.
+func TakesTooLong(cert *x509.Certificate) bool {
+	key, ok := cert.PublicKey.(*rsa.PublicKey)
+	return ok && key.N.BitLen() > RSAKeyBitsMax
 }
 
 // certificateBlocks gives the DER of every certificate in body, at least one.

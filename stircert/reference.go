@@ -98,8 +98,19 @@ func (c *Certificate) WithTNAuthList(list TNAuthList) (*Certificate, error) {
 		return nil, c.unusable
 	case list.Empty():
 		return nil, badTNAuthList("no entries")
+	case len(list.SPCs) > 0:
+		// DIVERGES RFC 8226 §10.1: a provider code counts in the certificate alone, because no CA without a TNAuthList
+		// limits what the host of a reference may write there.
+		return nil, badTNAuthList("a provider code that is not in the certificate")
 	}
 	with := *c
 	with.TNAuthList, with.unusable = list, nil // in the policy, no row comes after that of the list
 	return &with, nil
+}
+
+// IsLimited tells whether an issuer has a TNAuthList, good or bad, so that who has a certificate from it is a delegate
+// (RFC 9060 §4). STI-CAs have none.
+func IsLimited(issuer *x509.Certificate) bool {
+	_, _, err := authorityOf(issuer)
+	return !errors.Is(err, NoTNAuthList)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/viaduct-oob/viaduct/stircert"
+	"github.com/viaduct-oob/viaduct/tn"
 )
 
 type accessDescription struct {
@@ -90,12 +91,12 @@ func TestRFC8226_S10_1_FetchedListIsThatOfTheCertificate(t *testing.T) {
 	without(leaf, oidTNAuthList)
 	leaf.ExtraExtensions = append(leaf.ExtraExtensions, referenceTo(t, "https://tn.example/list"))
 	before := made(t, leaf, nil)
-	list := stircert.TNAuthList{SPCs: []string{"1234"}}
+	list := stircert.TNAuthList{Ranges: []tn.Range{rangeOf(t, "12155550100-12155550199")}}
 	after, err := before.WithTNAuthList(list)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := after.CheckEndEntity(); err != nil || !after.TNAuthList.HasSPC("1234") || after.Hash != before.Hash {
+	if err := after.CheckEndEntity(); err != nil || len(after.TNAuthList.Ranges) != 1 || after.Hash != before.Hash {
 		t.Errorf("after: %v, %v", after.TNAuthList, err)
 	}
 	if err := before.CheckEndEntity(); !errors.Is(err, stircert.TNAuthListNotFetched) || !before.TNAuthList.Empty() {
@@ -107,6 +108,7 @@ func TestRFC8226_S10_1_FetchedListIsThatOfTheCertificate(t *testing.T) {
 		list stircert.TNAuthList
 		want stircert.Problem
 	}{
+		{"a provider code", before, stircert.TNAuthList{SPCs: []string{"1234"}, Ranges: list.Ranges}, stircert.BadTNAuthList},
 		{"an empty list", before, stircert.TNAuthList{}, stircert.BadTNAuthList},
 		{"a certificate that has a list", made(t, template(t, stircert.Leaf), nil), list, stircert.BadTNAuthList},
 		{"a second time", after, list, stircert.BadTNAuthList},
@@ -120,7 +122,7 @@ func TestRFC8226_S10_1_FetchedListIsThatOfTheCertificate(t *testing.T) {
 // A fetched list is held to the issuers like any other, and an issuer whose list is elsewhere covers nothing.
 func TestRFC9060_S4_ReferencesDoNotEscapeTheIssuer(t *testing.T) {
 	delegate := template(t, stircert.Intermediate)
-	list, err := stircert.TNAuthList{SPCs: []string{"1234"}}.Extension()
+	list, err := stircert.TNAuthList{Ranges: []tn.Range{rangeOf(t, "12155550100-12155550199")}}.Extension()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,21 +134,21 @@ func TestRFC9060_S4_ReferencesDoNotEscapeTheIssuer(t *testing.T) {
 	leaf := template(t, stircert.Leaf)
 	without(leaf, oidTNAuthList)
 	leaf.ExtraExtensions = append(leaf.ExtraExtensions, referenceTo(t, "https://tn.example/list"))
-	with := func(spc string) *stircert.Certificate {
-		cert, err := made(t, leaf, nil).WithTNAuthList(stircert.TNAuthList{SPCs: []string{spc}})
+	with := func(numbers string) *stircert.Certificate {
+		cert, err := made(t, leaf, nil).WithTNAuthList(stircert.TNAuthList{Ranges: []tn.Range{rangeOf(t, numbers)}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return cert
 	}
 	path := func(issuer *stircert.Certificate) []*x509.Certificate { return []*x509.Certificate{issuer.X509()} }
-	if err := with("1234").CheckPath(path(issuer), nil); err != nil {
+	if err := with("12155550121").CheckPath(path(issuer), nil); err != nil {
 		t.Errorf("inside: %v", err)
 	}
-	if err := with("567B").CheckPath(path(issuer), nil); !errors.Is(err, stircert.BeyondIssuer) {
+	if err := with("12155550200").CheckPath(path(issuer), nil); !errors.Is(err, stircert.BeyondIssuer) {
 		t.Errorf("outside: %v", err)
 	}
-	if err := with("1234").CheckPath(path(made(t, elsewhere, nil)), nil); !errors.Is(err, stircert.BeyondIssuer) || !errors.Is(err, stircert.TNAuthListNotFetched) {
+	if err := with("12155550121").CheckPath(path(made(t, elsewhere, nil)), nil); !errors.Is(err, stircert.BeyondIssuer) || !errors.Is(err, stircert.TNAuthListNotFetched) {
 		t.Errorf("an issuer's list that is elsewhere: %v", err)
 	}
 }

@@ -106,7 +106,7 @@ func (a *attempt) verified() finding {
 
 // authorised asks whether the signer may say what it says.
 func (v *verification) authorised(c *candidate, credential *trust.Credential) finding {
-	err := credential.Authorise(c.envelope, &c.claims)
+	err := v.verifier.Authorise(credential, c.envelope, &c.claims)
 	switch {
 	case errors.Is(err, stircert.NotCovered):
 		return fail(E17, "the certificate does not cover "+c.claims.SpeaksFor(c.envelope.Header.PPT).String())

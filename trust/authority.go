@@ -12,10 +12,13 @@ import (
 // and who has numbers alone signs others for these numbers.
 //
 // The error wraps stircert.ConstraintViolated, NotProvider or NotCovered; it holds no number.
-func (c *Credential) Authorise(e *passport.Envelope, claims *passport.Claims) error {
+func (v *Verifier) Authorise(c *Credential, e *passport.Envelope, claims *passport.Claims) error {
 	cert := c.Certificate
 	if cert.Constraints != nil { // which is rare
 		texts := e.ClaimTexts()
+		if texts == nil {
+			return stircert.ConstraintViolated
+		}
 		if err := cert.CheckClaims(func(name string) (string, bool) { text, ok := texts[name]; return text, ok }); err != nil {
 			return err
 		}
@@ -23,7 +26,7 @@ func (c *Credential) Authorise(e *passport.Envelope, claims *passport.Claims) er
 	isProvider := len(cert.TNAuthList.SPCs) > 0
 	forProviders := e.Header.PPT == passport.Shaken || e.Header.PPT == passport.RPH
 	switch {
-	case forProviders && (!isProvider || c.Delegate):
+	case forProviders && (!isProvider || v.judge.Load().isDelegate(c.chain)):
 		return stircert.NotProvider
 	case isProvider:
 		// DIVERGES RFC 8224 §8.4: a caller with a URI is believed of a provider too, whose certificate names no domain,

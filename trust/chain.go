@@ -69,11 +69,3 @@ func (c *Chain) along(path []*x509.Certificate) *Chain {
 	}
 	return newChain(c.Leaf, needed)
 }
-
-// delegated tells whether a CA of the chain has a TNAuthList, which STI-CAs have not.
-func (c *Chain) delegated() bool {
-	return slices.ContainsFunc(c.certificates(), func(cert *x509.Certificate) bool {
-		ca := stircert.Of(cert)
-		return !ca.TNAuthList.Empty() || ca.TNAuthListURL != ""
-	})
-}

@@ -179,7 +179,7 @@ func (v *Verifier) requestTNAuthList(ctx context.Context, s source, leaf *stirce
 
 func newCached(s source, chain *Chain, fetched, fresh time.Time) *cached {
 	return &cached{
-		credential: &Credential{Certificate: chain.Leaf, Delegate: chain.delegated(), X5U: s.x5u, Fetched: fetched, chain: chain},
+		credential: &Credential{Certificate: chain.Leaf, X5U: s.x5u, Fetched: fetched, chain: chain},
 		chain:      chain, owner: s.owner, fresh: fresh, weight: weightOf(chain),
 	}
 }

@@ -50,6 +50,7 @@ type verdict struct {
 	err   error // nil when the chain is believed
 	until time.Time
 
+	delegate bool                     // an issuer of the path is limited to what a TNAuthList of its own covers (RFC 9060 §4)
 	path     []revocable              // what of a believed chain can be revoked
 	standing atomic.Pointer[standing] // what was last said of path; nil when nobody was asked
 }
@@ -125,6 +126,12 @@ func (j *judge) doubtAbout(c *Chain) string {
 	return "it is not known whether it is revoked: " + doubtTexts[s.doubt]
 }
 
+// isDelegate tells whether a believed chain leads through a CA with a TNAuthList.
+func (j *judge) isDelegate(c *Chain) bool {
+	v := j.paths.find(c)
+	return v == nil || v.delegate // what was forgotten meanwhile is not vouched for
+}
+
 func (p *paths) find(c *Chain) *verdict {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -176,7 +183,9 @@ func (j *judge) build(c *Chain, now time.Time) built {
 	}
 	intermediates := x509.NewCertPool()
 	for _, cert := range c.certificates() {
-		intermediates.AddCert(cert)
+		if !stircert.TakesTooLong(cert) {
+			intermediates.AddCert(cert)
+		}
 	}
 	found, err := c.Leaf.X509().Verify(x509.VerifyOptions{
 		Roots:         j.anchors.pool,
@@ -196,7 +205,7 @@ func (j *judge) build(c *Chain, now time.Time) built {
 	case unusable != nil:
 		return untrusted
 	}
-	return built{c.along(best.certs), &verdict{path: best.revocables, until: earlier(best.end, now.Add(TrustedLifetimeMax))}}
+	return built{c.along(best.certs), &verdict{delegate: best.delegate, path: best.revocables, until: earlier(best.end, now.Add(TrustedLifetimeMax))}}
 }
 
 // refusalOf names an expired CA as what it is; with all else there is no path. The text of a reason is kept and not the
@@ -222,7 +231,8 @@ type path struct {
 	certs      []*x509.Certificate
 	revocables []revocable
 	end        time.Time // when it breaks: with the first of its certificates that expires
-	stands     bool      // nothing in it is revoked now
+	delegate   bool
+	stands     bool // nothing in it is revoked now
 }
 
 // best finds, of those paths in which nobody issued more than it is authoritative for, the one that holds longest, and
@@ -242,6 +252,7 @@ func (j *judge) best(leaf *stircert.Certificate, found [][]*x509.Certificate, no
 		p := path{certs: certs, revocables: j.revocations.revocablesOf(certs), end: certs[0].NotAfter, stands: true}
 		for _, cert := range certs[1:] {
 			p.end = earlier(p.end, cert.NotAfter)
+			p.delegate = p.delegate || stircert.IsLimited(cert)
 		}
 		if j.revocations != nil {
 			p.stands = j.revocations.ask(p.revocables, now).err == nil

@@ -43,8 +43,6 @@ func tnAuthList(t testing.TB, list stircert.TNAuthList) []byte {
 	return der
 }
 
-func provider(spc string) stircert.TNAuthList { return stircert.TNAuthList{SPCs: []string{spc}} }
-
 // servesList lets the repository serve a TNAuthList, and gives its URL.
 func (l *laboratory) servesList(der []byte) string {
 	l.pki.Serve("/list", der)
@@ -53,25 +51,25 @@ func (l *laboratory) servesList(der []byte) string {
 
 func TestRFC8226_S10_1_TNAuthListIsFetched(t *testing.T) {
 	l, _ := newDiskLaboratory(t, nil)
-	id := l.issue(referring(t, l.servesList(tnAuthList(t, provider("567B")))))
+	id := l.issue(referring(t, l.servesList(tnAuthList(t, blockOf(t, "12155550100-12155550199")))))
 	for range 2 {
 		credential, err := l.verifier.Verify(t.Context(), id.X5U, signedBy(id))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if list := credential.Certificate.TNAuthList; len(list.SPCs) != 1 || list.SPCs[0] != "567B" {
+		if list := credential.Certificate.TNAuthList; len(list.Ranges) != 1 || list.Ranges[0].Start().String() != "12155550100" {
 			t.Errorf("authority for %+v", list)
 		}
 	}
 	l.wantRequests(2) // chain and list
 
 	// What it says may change, and the repository is asked again when it is no longer fresh.
-	l.servesList(tnAuthList(t, provider("583J")))
+	l.servesList(tnAuthList(t, blockOf(t, "12155550200-12155550299")))
 	l.advance(trust.CacheLifetimeMin)
 	l.mustVerify(id)
 	l.verifier.Settle(id.X5U)
 	credential, err := l.verifier.Credential(t.Context(), id.X5U)
-	if err != nil || credential.Certificate.TNAuthList.SPCs[0] != "583J" {
+	if err != nil || credential.Certificate.TNAuthList.Ranges[0].Start().String() != "12155550200" {
 		t.Errorf("%v", err)
 	}
 
@@ -84,7 +82,7 @@ func TestRFC8226_S10_1_TNAuthListIsFetched(t *testing.T) {
 
 func TestRFC8226_S10_1_TNAuthListLivesNoLongerThanThat(t *testing.T) {
 	l := newLaboratory(t, nil)
-	id := l.issue(referring(t, l.servesList(tnAuthList(t, provider("567B")))))
+	id := l.issue(referring(t, l.servesList(tnAuthList(t, blockOf(t, "12155550100-12155550199")))))
 	l.mustVerify(id)
 	l.answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	l.advance(trust.CacheLifetimeMax - 1)
@@ -97,7 +95,7 @@ func TestRFC8226_S10_1_TNAuthListLivesNoLongerThanThat(t *testing.T) {
 }
 
 func TestRFC8226_S10_1_TNAuthListThatCannotBeHad(t *testing.T) {
-	good := tnAuthList(t, provider("567B"))
+	good := tnAuthList(t, blockOf(t, "12155550100-12155550199"))
 	for _, c := range []struct {
 		name   string
 		url    string // instead of that of the list
@@ -106,6 +104,7 @@ func TestRFC8226_S10_1_TNAuthListThatCannotBeHad(t *testing.T) {
 		status int
 		want   error
 	}{
+		{name: "a provider code, which whoever has the host could write", body: tnAuthList(t, stircert.TNAuthList{SPCs: []string{"567B"}}), want: stircert.BadTNAuthList},
 		{name: "not a list", body: []byte("567B"), want: stircert.BadTNAuthList},
 		{name: "an empty list", body: []byte{0x30, 0}, want: stircert.BadTNAuthList},
 		{name: "too long", body: append(good, make([]byte, trust.TNAuthListBytesMax)...), want: trust.ErrContent},
@@ -156,7 +155,7 @@ func TestRFC8226_S10_1_StrangersSendUsAfterNoTNAuthList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := l.servesList(tnAuthList(t, provider("567B")))
+	url := l.servesList(tnAuthList(t, blockOf(t, "12155550100-12155550199")))
 	id := issueFrom(t, stranger, l.host.URL, referring(t, url))
 	l.pki.Serve(strings.TrimPrefix(id.X5U, l.host.URL), id.ChainPEM)
 	wants(t, l.verify(id), oob.CredentialUntrusted, stircert.NotTrusted)
@@ -168,12 +167,12 @@ func TestRFC8226_S10_1_StrangersSendUsAfterNoTNAuthList(t *testing.T) {
 
 func TestRFC9060_S4_FetchedTNAuthListIsHeldAgainstItsIssuer(t *testing.T) {
 	l := newLaboratory(t, nil)
-	under := delegate(t, l.pki, oobtest.IssueConfig{SPC: "1234", IssuedByRoot: true})
-	for spc, want := range map[string]error{"1234": nil, "567B": stircert.BeyondIssuer} {
-		id := issueFrom(t, under, l.host.URL, referring(t, l.servesList(tnAuthList(t, provider(spc)))))
+	under := delegate(t, l.pki, oobtest.IssueConfig{SPC: "1234", IssuedByRoot: true, TNAuthList: blockOf(t, "12155550100-12155550199")})
+	for numbers, want := range map[string]error{"12155550121": nil, "12155550200": stircert.BeyondIssuer} {
+		id := issueFrom(t, under, l.host.URL, referring(t, l.servesList(tnAuthList(t, blockOf(t, numbers)))))
 		l.pki.Serve(strings.TrimPrefix(id.X5U, l.host.URL), id.ChainPEM)
 		if err := l.verify(id); !errors.Is(err, want) {
-			t.Errorf("%s: %v, want %v", spc, err, want)
+			t.Errorf("%s: %v, want %v", numbers, err, want)
 		}
 	}
 }

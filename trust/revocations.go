@@ -124,11 +124,12 @@ func (r *Revocations) revocablesOf(path []*x509.Certificate) []revocable {
 
 func (r *Revocations) revocableOf(cert *x509.Certificate) revocable {
 	c := revocable{source: noSource, doubt: foreignPoint}
+	var err error
+	if c.id, err = crl.IDOf(cert); err != nil {
+		return c
+	}
 	issuer, err := stircert.NameKey(cert.RawIssuer)
 	if err != nil {
-		return c // with an issuer without a name it can be on no list
-	}
-	if c.id, err = crl.IDOf(cert); err != nil {
 		return c
 	}
 	points, err := stircert.CRLPoints(cert)

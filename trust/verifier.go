@@ -40,7 +40,6 @@ type Config struct {
 // Credential is a certificate that was believed when it was asked for. It is shared: read only.
 type Credential struct {
 	Certificate *stircert.Certificate
-	Delegate    bool // a CA of its chain is limited to what a TNAuthList of its own covers (RFC 9060 §4)
 	X5U         string
 	Fetched     time.Time
 

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"runtime/debug"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -30,11 +32,16 @@ type commands struct {
 
 func main() { os.Exit(run()) }
 
-// run gives the exit status: 0 for yes and done, 1 for no and failed, 2 for a command line that makes no sense.
+// description is what --help begins with.
+const description = `Out-of-band delivery of STIR/SHAKEN PASSporTs.
+
+Exit status: 0 for yes and done; 1 for an answer that is no, such as a call that is not verified, a certificate with findings, a configuration with faults; 2 when what was asked could not be done, such as a file that cannot be read, a flag that does not exist, a CPS that does not answer.`
+
+// run gives the exit status, as description has it.
 func run() int {
 	streams := app.StandardStreams()
 	parser := kong.Must(&commands{}, kong.Name("viaduct"), kong.UsageOnError(), kong.Vars{"version": version()},
-		kong.Description("Out-of-band delivery of STIR/SHAKEN PASSporTs."), kong.Bind(streams))
+		kong.Description(description), kong.Bind(streams), kong.TypeMapper(reflect.TypeFor[time.Time](), kong.MapperFunc(readTime)))
 	arguments := os.Args[1:]
 	if len(arguments) == 0 {
 		arguments = []string{"--help"}
@@ -47,10 +54,26 @@ func run() int {
 	switch err := context.Run(); {
 	case err == nil:
 		return 0
-	case !errors.Is(err, app.ErrNegative):
+	case errors.Is(err, app.ErrNegative):
+		return 1
+	default:
 		fmt.Fprintf(streams.Err, "viaduct: %v\n", err)
+		return 2
 	}
-	return 1
+}
+
+// readTime reads the flags that are points in time.
+func readTime(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("time", &text); err != nil {
+		return err
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return fmt.Errorf("%q is no time such as 2026-11-22T10:00:00Z", text)
+	}
+	target.Set(reflect.ValueOf(at))
+	return nil
 }
 
 func version() string {

@@ -16,6 +16,7 @@ package app
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -56,18 +57,26 @@ func (w plainWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// newLogger makes the process's logger.
+// noteLog refuses a level and a format that do not exist.
+func noteLog(c LogConfig, note func(string, error)) {
+	var level slog.Level
+	if level.UnmarshalText([]byte(c.Level)) != nil {
+		note("$.log.level", errors.New("is one of debug, info, warn, error"))
+	}
+	if c.Format != "json" && c.Format != "text" {
+		note("$.log.format", errors.New("is json or text"))
+	}
+}
+
+// newLogger makes the process's logger, of what noteLog has let pass.
 func newLogger(c LogConfig, w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		return nil, errors.New("log.level is one of debug, info, warn, error")
+		return nil, fmt.Errorf("log.level: %w", err)
 	}
 	options := &slog.HandlerOptions{Level: level}
-	switch c.Format {
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
-	case "text":
+	if c.Format == "text" {
 		return slog.New(slog.NewTextHandler(w, options)), nil
 	}
-	return nil, errors.New("log.format is json or text")
+	return slog.New(slog.NewJSONHandler(w, options)), nil
 }

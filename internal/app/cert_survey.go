@@ -36,7 +36,7 @@ func (c *CertSurvey) Help() string {
 valid, and, unless it is a CA, chained to the roots in the middle of its validity. The CA certificates of the corpus stand
 between leaves and roots. Nothing is fetched and revocation is not looked at. Memory holds the CA certificates and one line.
 
-The exit status is 1 when a certificate made the program panic, and also when the corpus cannot be read; what does not parse, chain
+The exit status is 1 when a certificate made the program panic, and 2 when the corpus cannot be read; what does not parse, chain
 or comply is counted and makes no difference to it.`
 }
 
@@ -91,7 +91,8 @@ func (s *survey) read(corpus string, each func(der []byte) error) error {
 	defer file.Close()
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, corpusLineBytesMax)
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}
@@ -108,7 +109,7 @@ func (s *survey) read(corpus string, each func(der []byte) error) error {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%s: %w", corpus, err)
+		return fmt.Errorf("%s: %w", corpus, lineError(err, n, corpusLineBytesMax))
 	}
 	return nil
 }

@@ -24,10 +24,14 @@ type Check struct {
 // Run prints what would start, or every fault with its line.
 func (c *Check) Run(std *Streams) error {
 	file, err := readConfig(c.Config)
-	if err != nil {
-		return err
+	var p *plan
+	if err == nil {
+		p, err = resolve(file)
 	}
-	p, err := resolve(file)
+	if faults, isFaulty := errors.AsType[*configError](err); isFaulty { // which is the answer that was asked for
+		fmt.Fprintln(std.Err, faults)
+		return ErrNegative
+	}
 	if err != nil {
 		return err
 	}
@@ -80,7 +84,7 @@ func resolve(file *configFile) (*plan, error) {
 	faults := &configError{file: file}
 	note := func(path string, err error) {
 		if err != nil {
-			faults.faults = append(faults.faults, configFault{path, err.Error()})
+			faults.faults = append(faults.faults, configFault{path: path, text: err.Error()})
 		}
 	}
 	c := &file.CPS
@@ -116,9 +120,9 @@ func resolve(file *configFile) (*plan, error) {
 		note("$.cps.inspect.depth", errors.New("is verify, match or off"))
 	}
 	p.trust = resolveTrust(&file.Trust, note)
-	_, err = newLogger(file.Log, nil)
-	note("$.log", err)
+	noteLog(file.Log, note)
 	noteBounds(c, note)
+	noteTrustBounds(&file.Trust, note)
 	if len(faults.faults) > 0 {
 		return nil, faults
 	}
@@ -237,7 +241,7 @@ func loadPool(files []string) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	for _, name := range files {
-		text, err := os.ReadFile(name)
+		text, err := readFile(name, pemFileBytesMax)
 		if err != nil {
 			return nil, err
 		}

@@ -2,12 +2,7 @@ package app
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
-	"io"
-	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -181,7 +176,7 @@ type Duration time.Duration
 func (d *Duration) UnmarshalYAML(node ast.Node) error {
 	value, err := time.ParseDuration(node.GetToken().Value)
 	if err != nil {
-		return fmt.Errorf("[%d:%d] a duration is written as 15s, 500ms or 1m30s", node.GetToken().Position.Line, node.GetToken().Position.Column)
+		return &nodeError{node, "a duration is written as 15s, 500ms or 1m30s"}
 	}
 	*d = Duration(value)
 	return nil
@@ -201,7 +196,7 @@ type SPC string
 func (s *SPC) UnmarshalYAML(node ast.Node) error {
 	text := node.GetToken().Value
 	if !atis.IsSPC(text) {
-		return fmt.Errorf("[%d:%d] an SPC is 1 to 32 letters and digits", node.GetToken().Position.Line, node.GetToken().Position.Column)
+		return &nodeError{node, "an SPC is 1 to 32 letters and digits"}
 	}
 	*s = SPC(text)
 	return nil
@@ -214,7 +209,7 @@ type Readers map[SPC][]SPC
 func (r *Readers) UnmarshalYAML(node ast.Node) error {
 	mapping, ok := node.(ast.MapNode)
 	if !ok {
-		return fmt.Errorf("[%d:%d] readers is a mapping from an SPC to a list of SPCs", node.GetToken().Position.Line, node.GetToken().Position.Column)
+		return &nodeError{node, "readers is a mapping from an SPC to a list of SPCs"}
 	}
 	*r = Readers{}
 	for entries := mapping.MapRange(); entries.Next(); {
@@ -241,28 +236,41 @@ type configFile struct {
 	tree *ast.File
 }
 
-// readConfig reads a file strictly. File names in it are relative to it.
+// readConfig reads a file strictly. File names in it are relative to it. The error is a *configError when the file can be
+// read and is not a configuration.
 func readConfig(name string) (*configFile, error) {
-	text, err := os.ReadFile(name)
+	text, err := readFile(name, configBytesMax)
 	if err != nil {
 		return nil, err
 	}
-	if len(text) > configBytesMax {
-		return nil, fmt.Errorf("%s: longer than %d bytes", name, configBytesMax)
-	}
 	f := &configFile{name: name, Config: defaults()}
 	if f.tree, err = parser.ParseBytes(text, 0); err != nil {
-		return nil, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
+		return nil, f.notYAML(err)
 	}
 	if len(f.tree.Docs) > 1 {
-		return nil, fmt.Errorf("%s: holds several YAML documents, separated by ---; only one is read", name)
+		return nil, f.fault(configFault{line: 1, text: "holds several YAML documents, separated by ---; only one is read"})
+	}
+	if f.saysNothing() { // decoded, it would be a configuration of zeros
+		return f, nil
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.DisallowUnknownField())
-	if err := decoder.Decode(&f.Config); err != nil && !errors.Is(err, io.EOF) { // an empty file says nothing
-		return nil, fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true))
+	if err := decoder.Decode(&f.Config); err != nil {
+		return nil, f.notYAML(err)
 	}
 	f.resolve(filepath.Dir(name))
 	return f, nil
+}
+
+// saysNothing tells whether a file has no keys: it is empty, or holds comments alone.
+func (f *configFile) saysNothing() bool {
+	for _, doc := range f.tree.Docs {
+		switch doc.Body.(type) {
+		case nil, *ast.NullNode, *ast.CommentGroupNode:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // resolve makes the file names absolute.
@@ -284,39 +292,4 @@ func (c *Config) resolve(dir string) {
 			*name = filepath.Join(dir, *name)
 		}
 	}
-}
-
-// configFault is one thing that is wrong with a configuration.
-type configFault struct {
-	path string // YAML path, such as $.cps.audience
-	text string
-}
-
-// configError is all that is wrong with a configuration.
-type configError struct {
-	file   *configFile
-	faults []configFault
-}
-
-// Error has a line per fault: file, line number, key, text.
-func (e *configError) Error() string {
-	var lines []string
-	for _, f := range e.faults {
-		lines = append(lines, fmt.Sprintf("%s:%d: %s: %s", e.file.name, e.file.line(f.path), strings.TrimPrefix(f.path, "$."), f.text))
-	}
-	return strings.Join(lines, "\n")
-}
-
-// line is where a key stands; where it is left out, the line of the nearest key around it.
-func (f *configFile) line(path string) int {
-	for ; path != ""; path = path[:max(strings.LastIndexByte(path, '.'), 0)] {
-		selector, err := yaml.PathString(path)
-		if err != nil {
-			continue
-		}
-		if node, err := selector.FilterFile(f.tree); err == nil && node.GetToken() != nil {
-			return node.GetToken().Position.Line
-		}
-	}
-	return 1
 }

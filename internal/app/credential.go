@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/viaduct-oob/viaduct/internal/hsm"
+	"github.com/viaduct-oob/viaduct/internal/wire/atis"
 	"github.com/viaduct-oob/viaduct/stias"
 	"github.com/viaduct-oob/viaduct/stircert"
 	"github.com/viaduct-oob/viaduct/tn"
@@ -57,9 +58,9 @@ func (s *Signer) credential() (stias.Credential, error) {
 
 // readChain reads a certificate chain as an x5u serves it.
 func readChain(name string) (*trust.Chain, error) {
-	text, err := os.ReadFile(name)
+	text, err := readFile(name, stircert.ChainBytesMax)
 	if err != nil {
-		return nil, plain(err)
+		return nil, err
 	}
 	certs, err := stircert.ParseChainPEM(text)
 	if err != nil {
@@ -75,6 +76,9 @@ func (s *Signer) fromLab() error {
 	}
 	if s.SPC == "" {
 		return errors.New("--spc is needed: which provider of the laboratory?")
+	}
+	if !atis.IsSPC(s.SPC) { // it becomes part of the names of files
+		return fmt.Errorf("--spc is letters and digits, not %q", s.SPC)
 	}
 	if s.Key == "" {
 		s.Key = lab.path(labProviders, s.SPC, "key.pem")
@@ -114,9 +118,9 @@ func openKey(where string) (crypto.Signer, error) {
 }
 
 func readKey(name string) (*ecdsa.PrivateKey, error) {
-	text, err := os.ReadFile(name)
+	text, err := readFile(name, pemFileBytesMax)
 	if err != nil {
-		return nil, plain(err)
+		return nil, err
 	}
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {

@@ -85,13 +85,13 @@ func (c *client) key(profile oob.Profile, spc string) (oob.Key, error) {
 // Publish is `viaduct publish`.
 type Publish struct {
 	client
-	Keep  time.Duration `help:"How long the CPS keeps the PASSporTs, 1s to 60s, in the agreed form; the CPS decides if left out (15s unless it is configured otherwise)."`
-	Token []string      `arg:"" optional:"" help:"PASSporTs or Identity header values; read from standard input, one a line, if left out."`
+	Keep  *time.Duration `placeholder:"TIME" help:"How long the CPS keeps the PASSporTs, 1s to 60s, in the agreed form; the CPS decides if left out (15s unless it is configured otherwise)."`
+	Token []string       `arg:"" optional:"" help:"PASSporTs or Identity header values; read from standard input, one a line, if left out."`
 }
 
 // Run publishes, and prints how long it took.
 func (p *Publish) Run(std *Streams) error {
-	if p.Keep != 0 && (p.Keep < time.Second || p.Keep > time.Minute || p.Profile != oob.Agreed.String()) {
+	if p.Keep != nil && (*p.Keep < time.Second || *p.Keep > time.Minute || p.Profile != oob.Agreed.String()) {
 		return errors.New("--keep is 1s to 60s, and only in the agreed form")
 	}
 	texts := p.Token
@@ -129,8 +129,8 @@ func (p *Publish) Run(std *Streams) error {
 	}
 	began := time.Now()
 	publication := oob.Publication{Key: key, Passports: tokens}
-	if p.Keep != 0 {
-		publication.Expires = began.Add(p.Keep)
+	if p.Keep != nil {
+		publication.Expires = began.Add(*p.Keep)
 	}
 	if err := opened.Publish(context.Background(), publication); err != nil {
 		return explain(err)
@@ -147,6 +147,9 @@ type Retrieve struct {
 
 // Run prints one PASSporT a line. The exit status tells whether there was one.
 func (r *Retrieve) Run(std *Streams) error {
+	if r.From != "" && r.Profile == oob.Mesh.String() {
+		return errors.New("--from does not go with --profile mesh: PASSporTs are found there by the two numbers alone")
+	}
 	opened, profile, err := r.open()
 	if err != nil {
 		return err

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -51,6 +53,9 @@ const (
 	labSTIPA      = "sti-pa"
 )
 
+// labAddressesBytesMax bounds the file of addresses.
+const labAddressesBytesMax = 4096
+
 // Run writes the laboratory.
 func (l *LabInit) Run(std *Streams) error {
 	if entries, err := os.ReadDir(l.Dir); err == nil && len(entries) > 0 {
@@ -60,6 +65,12 @@ func (l *LabInit) Run(std *Streams) error {
 		if err := checkAddress(address); err != nil {
 			return fmt.Errorf("an address %w", err)
 		}
+	}
+	if err := l.checkApart(); err != nil {
+		return err
+	}
+	if len(l.SPC) == 0 { // --spc ''
+		return errors.New("--spc is needed: which provider is to be made?")
 	}
 	for i, spc := range l.SPC {
 		if !atis.IsSPC(spc) {
@@ -81,6 +92,24 @@ func (l *LabInit) Run(std *Streams) error {
 	fmt.Fprintf(std.Out, "  viaduct lab serve %s\n  viaduct serve --config %s\n", l.Dir, filepath.Join(l.Dir, labConfig))
 	fmt.Fprintf(std.Out, "  viaduct passport sign --lab %s --spc %s --orig 12155550121 --dest 12155550131 |\n    viaduct publish --lab %[1]s --spc %[2]s\n", l.Dir, l.SPC[0])
 	fmt.Fprintf(std.Out, "  viaduct retrieve --lab %s --spc %s --from %s --orig 12155550121 --dest 12155550131 |\n    viaduct passport verify --lab %[1]s --orig 12155550121 --dest 12155550131\n", l.Dir, l.SPC[len(l.SPC)-1], l.SPC[0])
+	for _, name := range slices.Sorted(maps.Keys(l.Delegate)) {
+		held, _ := tn.ParseRange(l.Delegate[name]) // which has been read before
+		fmt.Fprintf(std.Out, "\ndelegate %s signs for its own numbers, without attestation:\n", name)
+		fmt.Fprintf(std.Out, "  viaduct passport sign --lab %s --spc %s --type base --orig %s --dest 12155550131 |\n    viaduct passport verify --lab %[1]s --accept base --orig %[3]s --dest 12155550131\n", l.Dir, name, held.Start())
+	}
+	return nil
+}
+
+// checkApart refuses one address for two listeners. Port 0 is another one each time.
+func (l *LabInit) checkApart() error {
+	flags := []struct{ name, address string }{{"--repository", l.Repository}, {"--cps", l.CPS}, {"--management", l.Management}}
+	for i, flag := range flags {
+		for _, other := range flags[:i] {
+			if flag.address == other.address && !strings.HasSuffix(flag.address, ":0") {
+				return fmt.Errorf("%s and %s are the same address, and both are listened on", other.name, flag.name)
+			}
+		}
+	}
 	return nil
 }
 
@@ -243,9 +272,12 @@ type laboratory struct {
 }
 
 func readLab(dir string) (*laboratory, error) {
-	text, err := os.ReadFile(filepath.Join(dir, labAddresses))
+	text, err := readFile(filepath.Join(dir, labAddresses), labAddressesBytesMax)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not a laboratory that `viaduct lab init` has written: it has no file %s", dir, labAddresses)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a laboratory that `viaduct lab init` has written: %w", dir, plain(err))
+		return nil, err
 	}
 	lab := &laboratory{dir: dir}
 	if _, err := fmt.Sscanf(string(text), "repository %s\ncps %s\n", &lab.repository, &lab.cps); err != nil {

@@ -77,6 +77,17 @@ func readable(text string) string {
 
 var errNoToken = errors.New("no token: give it as an argument or on standard input")
 
+// tokenLineBytesMax bounds a line with a token, or with Identity header values.
+const tokenLineBytesMax = 64 << 10
+
+// lineError says of a line that a scanner could not take, which it was.
+func lineError(err error, line, max int) error {
+	if errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("line %d is longer than %d bytes", line, max)
+	}
+	return plain(err)
+}
+
 // readTokens gives the argument, or the lines of standard input. The whole value of an Identity header is as good as a
 // token.
 func readTokens(argument string, in io.Reader) ([]string, error) {
@@ -85,14 +96,15 @@ func readTokens(argument string, in io.Reader) ([]string, error) {
 	}
 	var tokens []string
 	lines := bufio.NewScanner(io.LimitReader(in, 1<<20))
-	lines.Buffer(nil, 64<<10)
-	for lines.Scan() {
+	lines.Buffer(nil, tokenLineBytesMax)
+	n := 0
+	for ; lines.Scan(); n++ {
 		if line := strings.TrimSpace(lines.Text()); line != "" {
 			tokens = append(tokens, line)
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("standard input: %w", lineError(err, n+1, tokenLineBytesMax))
 	}
 	return tokens, nil
 }

@@ -3,17 +3,20 @@ package app
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/viaduct-oob/viaduct/identity"
 	"github.com/viaduct-oob/viaduct/internal/uuid"
 	"github.com/viaduct-oob/viaduct/passport"
+	"github.com/viaduct-oob/viaduct/stivs"
 	"github.com/viaduct-oob/viaduct/tn"
 	"github.com/viaduct-oob/viaduct/trust"
 )
@@ -22,10 +25,10 @@ import (
 // signFlags say the same to the program.
 type PassportSign struct {
 	Signer
-	Type   string    `default:"shaken" enum:"shaken,base,div,div-o,rph,rcd,msg" help:"Type: shaken, base, div, div-o, rph, rcd, msg (${default})."`
+	Type   string    `default:"shaken" enum:"shaken,base,div,div-o,rph,rcd,msg,rsp" help:"Type: shaken, base, div, div-o, rph, rcd, msg, rsp (${default})."`
 	Orig   string    `placeholder:"NUMBER" help:"Calling number; that of --opt if left out."`
 	Dest   []string  `required:"" placeholder:"NUMBER" help:"Called number; may be repeated."`
-	IAT    time.Time `name:"iat" format:"2006-01-02T15:04:05Z07:00" placeholder:"TIME" help:"When it is issued (RFC 3339); that of --opt if left out, else now."`
+	IAT    time.Time `name:"iat" placeholder:"TIME" help:"When it is issued, such as 2026-11-22T10:00:00Z; that of --opt if left out, else now."`
 	Header bool      `help:"Print the value of an Identity header instead of the bare token."`
 
 	Attest string `group:"With --type shaken" placeholder:"LEVEL" help:"Attestation level A, B or C; A if left out."`
@@ -47,6 +50,18 @@ type PassportSign struct {
 	CRN     string `group:"With --type rcd, shaken or base" name:"crn" placeholder:"TEXT" help:"Why the call is made."`
 
 	Message string `group:"With --type msg" type:"existingfile" placeholder:"FILE" help:"Body of the message: its digest is signed."`
+}
+
+// Help shows a call, and a key that is in no file.
+func (s *PassportSign) Help() string {
+	return `With the key in a file:
+
+  viaduct passport sign --key key.pem --x5u https://cr.example.net/sp.pem --orig 12155550121 --dest 12155550131
+
+With the key in a PKCS #11 token, whose PIN is the first line of a file:
+
+  viaduct passport sign --x5u https://cr.example.net/sp.pem --orig 12155550121 --dest 12155550131 \
+    --key 'pkcs11:token=sti;object=signing?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/viaduct/pin'`
 }
 
 // signFlags says to which types a flag belongs; a flag that is not here belongs to all.
@@ -118,7 +133,18 @@ func (s *PassportSign) check() error {
 			return fmt.Errorf("%s does not go with --type %s: it belongs to %s", flag.name, s.Type, typeNames(flag.types))
 		}
 	}
+	for _, value := range s.RPH {
+		if namespace, priority, _ := strings.Cut(value, "."); namespace == "" || priority == "" {
+			return fmt.Errorf("--rph: %q is not namespace.value, such as ets.0", value)
+		}
+	}
 	switch {
+	case !s.IAT.IsZero() && s.IAT.Unix() <= 0:
+		return errors.New("--iat is after 1970-01-01T00:00:00Z: PASSporTs count the seconds since then")
+	case hasUnshowable(s.Nam):
+		return errors.New("--nam holds control characters, or such as turn the direction of the text: nobody would show it")
+	case hasUnshowable(s.CRN):
+		return errors.New("--crn holds control characters, or such as turn the direction of the text: nobody would show it")
 	case s.Attest != "" && !passport.Attestation(s.Attest).Valid():
 		return errors.New("--attest is A, B or C")
 	case s.OrigID != "" && !uuid.Is(s.OrigID):
@@ -141,6 +167,11 @@ func (s *PassportSign) check() error {
 		return errors.New("--header: no SIP message carries a div-o; it goes out of band, or take --type div")
 	}
 	return nil
+}
+
+// hasUnshowable is true of text that verifiers do not show: it would not show what it says.
+func hasUnshowable(text string) bool {
+	return !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) })
 }
 
 func typeNames(types []passport.Type) string {
@@ -179,9 +210,11 @@ func (s *PassportSign) claims(in io.Reader) (claims passport.Claims, err error) 
 		claims.IAT = time.Now()
 	}
 	if s.Message != "" {
-		if claims.MSGI, err = digestOf(s.Message); err != nil {
-			return passport.Claims{}, err
+		body, err := readFile(s.Message, messageBytesMax)
+		if err != nil {
+			return passport.Claims{}, fmt.Errorf("--message: %w", err)
 		}
+		claims.MSGI = digestOf(body)
 	}
 	if claims.Rich, err = s.richCallData(); err != nil {
 		return passport.Claims{}, err
@@ -256,32 +289,37 @@ func (s *PassportSign) richCallData() (*passport.RichCallData, error) {
 		return nil, nil
 	}
 	rich := &passport.RichCallData{HasRCD: s.rich() != "", Nam: s.Nam, ICN: s.ICN, JCL: s.JCL, CRN: s.CRN}
-	for pointer, name := range map[string]string{"/icn": s.ICNFile, "/jcl": s.JCLFile} {
-		if name == "" {
+	for _, linked := range []struct{ pointer, flag, name string }{{"/icn", "--icn-file", s.ICNFile}, {"/jcl", "--jcl-file", s.JCLFile}} {
+		if linked.name == "" {
 			continue
 		}
-		digest, err := digestOf(name)
-		if err != nil {
-			return nil, err
+		content, err := readFile(linked.name, stivs.RichContentBytesMax) // verifiers fetch no more
+		if err == nil && len(content) == 0 {
+			err = fmt.Errorf("%s: is empty", linked.name)
 		}
-		rich.Digests = append(rich.Digests, passport.RichDigest{Pointer: pointer, Value: digest})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", linked.flag, err)
+		}
+		rich.Digests = append(rich.Digests, passport.RichDigest{Pointer: linked.pointer, Value: digestOf(content)})
 	}
 	if s.JCD != "" {
-		card, err := os.ReadFile(s.JCD)
+		card, err := readFile(s.JCD, passport.TokenBytesMax)
 		if err != nil {
-			return nil, plain(err)
+			return nil, fmt.Errorf("--jcd: %w", err)
+		}
+		if !json.Valid(card) {
+			return nil, fmt.Errorf("--jcd: %s: is no jCard: that is JSON, an array", s.JCD)
 		}
 		rich.JCD = string(card)
 	}
 	return rich, nil
 }
 
-// digestOf is the digest of a file as rcdi and msgi write it (RFC 9795 §6.1, RFC 9475 §3.2).
-func digestOf(name string) (string, error) {
-	content, err := os.ReadFile(name)
-	if err != nil {
-		return "", plain(err)
-	}
+// messageBytesMax bounds the body of a message.
+const messageBytesMax = 1 << 20
+
+// digestOf is the digest of content as rcdi and msgi write it (RFC 9795 §6.1, RFC 9475 §3.2).
+func digestOf(content []byte) string {
 	sum := sha256.Sum256(content)
-	return "sha256-" + base64.RawStdEncoding.EncodeToString(sum[:]), nil
+	return "sha256-" + base64.RawStdEncoding.EncodeToString(sum[:])
 }

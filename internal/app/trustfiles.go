@@ -49,7 +49,7 @@ func (s *SourceConfig) resolve(path, accept string, note func(string, error)) st
 func loadCertificates(files []string) ([]*x509.Certificate, error) {
 	var all []*x509.Certificate
 	for _, name := range files {
-		rest, err := os.ReadFile(name)
+		rest, err := readFile(name, pemFileBytesMax)
 		if err != nil {
 			return nil, err
 		}

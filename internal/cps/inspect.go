@@ -169,7 +169,7 @@ func (i *Inspector) verify(ctx context.Context, sheets []sheet) (unreachable int
 		credential, err := i.Verifier.Verify(ctx, s.envelope.Header.X5U, s.envelope.Verify)
 		switch {
 		case err == nil:
-			if err := credential.Authorise(s.envelope, &s.claims); err != nil {
+			if err := i.Verifier.Authorise(credential, s.envelope, &s.claims); err != nil {
 				return 0, oob.Faultf(oob.OutOfScope, "PASSporT %d: its signer may not say so", n+1).Because(err)
 			}
 		case errors.Is(err, passport.SignatureInvalid):

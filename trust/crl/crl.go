@@ -60,27 +60,28 @@ var (
 // passes for another.
 type ID [16]byte
 
+// Content is the same for lists that say the same, whatever signature is under them.
+func (l *List) Content() [sha256.Size]byte { return sha256.Sum256(l.signature.digest) }
+
 // IDOf gives the ID of a certificate. An issuer without a name to compare is a stircert.BadName.
 func IDOf(cert *x509.Certificate) (ID, error) {
-	issuer, err := hashOfName(cert.RawIssuer)
-	if err != nil {
-		return ID{}, err
-	}
 	if cert.SerialNumber.Sign() < 0 { // crypto/x509 lets none pass
 		return ID{}, fmt.Errorf("%w: the serial is negative", ErrMalformed)
 	}
-	return issuer.with(integerOf(cert.SerialNumber)), nil
+	return hashOfName(cert.RawIssuer).with(integerOf(cert.SerialNumber)), nil
 }
 
 // nameHash is the SHA-256 of a stircert.NameKey.
 type nameHash [sha256.Size]byte
 
-func hashOfName(raw []byte) (nameHash, error) {
+// hashOfName hashes what names are compared by. A name that stircert.NameKey refuses is compared byte for byte, so that one
+// odd CA neither escapes revocation nor spoils a list for all others.
+func hashOfName(raw []byte) nameHash {
 	key, err := stircert.NameKey(raw)
 	if err != nil {
-		return nameHash{}, err
+		key = "\x00" + string(raw) // no key begins so
 	}
-	return sha256.Sum256([]byte(key)), nil
+	return sha256.Sum256([]byte(key))
 }
 
 // with names the certificate of an issuer that has a serial, which is the content of a DER INTEGER.

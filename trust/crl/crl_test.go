@@ -219,7 +219,6 @@ func TestRFC5280_S5_ListsThatAreRefused(t *testing.T) {
 		{"critical and unknown in an entry", entry(extensionOf(unknown, true, nil)), crl.ErrCritical},
 		{"two reasons", entry(because(1), because(2)), crl.ErrMalformed},
 		{"two issuers", entry(issuedBy(caA), issuedBy(caB)), crl.ErrMalformed},
-		{"an issuer that is empty", entry(issuedBy([]byte{0x30, 0})), crl.ErrMalformed},
 		{"an issuer that is a URL", entry(extensionOf(asn1.ObjectIdentifier{2, 5, 29, 29}, true, []byte{0x30, 3, 0x86, 1, 'x'})), crl.ErrMalformed},
 		{"an issuer in a list that is not indirect", written(document{
 			extensions: []pkix.Extension{number(1)}, entries: []revocation{revoked(3, issuedBy(caA))},
@@ -327,10 +326,43 @@ func TestIDOf_NamesIssuerAndSerial(t *testing.T) {
 		}
 		seen[id] = name
 	}
-	if _, err := crl.IDOf(issued([]byte{0x30, 0}, big.NewInt(1))); !errors.Is(err, stircert.BadName) {
-		t.Errorf("no issuer: %v", err)
-	}
 	if _, err := crl.IDOf(issued(caA, big.NewInt(-1))); err == nil {
 		t.Error("a negative serial has an ID")
+	}
+}
+
+// An issuer whose name cannot be normalised is known by its bytes: it neither escapes nor spoils the list for others.
+func TestRFC5280_S5_3_3_OddIssuersAreRevocableToo(t *testing.T) {
+	s := newSigner(t, elliptic.P256(), x509.KeyUsageCRLSign)
+	var names pkix.RDNSequence
+	for range 33 {
+		names = append(names, pkix.RelativeDistinguishedNameSET{{Type: asn1.ObjectIdentifier{2, 5, 4, 11}, Value: "x"}})
+	}
+	long, err := asn1.Marshal(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, odd := range map[string][]byte{"long": long, "empty": {0x30, 0}} {
+		if _, err := stircert.NameKey(odd); err == nil {
+			t.Fatalf("%s: not odd", name)
+		}
+		list, err := crl.Parse(document{extensions: []pkix.Extension{distribution(0x84, 1, 0xff)}, entries: []revocation{revoked(3, issuedBy(odd)), revoked(4, issuedBy(caA))}}.write(t, s))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, c := range []struct {
+			cert *x509.Certificate
+			want bool
+		}{
+			{issued(odd, big.NewInt(3)), true}, {issued(odd, big.NewInt(4)), false}, {issued(caA, big.NewInt(4)), true}, {issued(caA, big.NewInt(3)), false},
+		} {
+			id, err := crl.IDOf(c.cert)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, got := list.Revoked(id); got != c.want {
+				t.Errorf("%s: %d revoked: %t", name, c.cert.SerialNumber, got)
+			}
+		}
 	}
 }

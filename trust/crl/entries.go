@@ -47,15 +47,10 @@ type entryIssuer struct {
 	hash nameHash
 }
 
-func (i *entryIssuer) become(raw []byte) (err error) {
-	if bytes.Equal(raw, i.raw) { // as in lists that name it in every entry
-		return nil
+func (i *entryIssuer) become(raw []byte) {
+	if !bytes.Equal(raw, i.raw) { // as in lists that name it in every entry
+		i.raw, i.hash = raw, hashOfName(raw)
 	}
-	if i.hash, err = hashOfName(raw); err != nil {
-		return malformed("the issuer: %w", err)
-	}
-	i.raw = raw
-	return nil
 }
 
 func (l *List) readEntry(s *cryptobyte.String, issuer *entryIssuer) error {
@@ -112,9 +107,7 @@ func (l *List) readEntryExtensions(s cryptobyte.String, issuer *entryIssuer) (Re
 				return 0, malformed("the issuer is not one distinguished name, or the list is not indirect")
 			}
 			hasIssuer = true
-			if err := issuer.become(name); err != nil {
-				return 0, err
-			}
+			issuer.become(name)
 		default:
 			if e.critical { // RFC 5280 §5.3
 				return 0, ErrCritical

@@ -231,7 +231,7 @@ func (k *Keeper[T]) offer(ctx context.Context, body []byte) error {
 			return Backwards
 		case order == 0 && doc.Content != held.Content:
 			return Contradicting
-		case order == 0 && !doc.Expires.After(held.Expires):
+		case order == 0 && k.believed && !doc.Expires.After(held.Expires):
 			return nil // nothing new
 		}
 	}

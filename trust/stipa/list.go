@@ -185,7 +185,7 @@ func parseEntry(entry string) *x509.Certificate {
 	if err != nil {
 		return nil
 	}
-	cert, err := x509.ParseCertificate(der)
+	cert, err := stircert.ParseX509(der)
 	if err != nil {
 		return nil
 	}

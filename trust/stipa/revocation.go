@@ -2,15 +2,10 @@ package stipa
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
-
-	"golang.org/x/crypto/cryptobyte"
-	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/viaduct-oob/viaduct/trust/crl"
 )
@@ -34,7 +29,7 @@ func (s CRLSigners) Check(_ context.Context, offer Offer) (*Document[*crl.List],
 		number = big.NewInt(list.ThisUpdate().Unix())
 	}
 	return &Document[*crl.List]{
-		Value: list, Number: number, Content: signedContent(offer.Body), Issued: list.ThisUpdate(), Expires: list.NextUpdate(),
+		Value: list, Number: number, Content: list.Content(), Issued: list.ThisUpdate(), Expires: list.NextUpdate(),
 		Entries: list.Len(), Kept: offer.Body,
 	}, nil
 }
@@ -51,18 +46,4 @@ func (s CRLSigners) judge(list *crl.List) error {
 		}
 	}
 	return problem
-}
-
-// signedContent hashes what is signed of a list that crl.Parse has taken, in DER or PEM: to sign the same list twice gives
-// two signatures.
-func signedContent(body []byte) [sha256.Size]byte {
-	if block, _ := pem.Decode(body); block != nil {
-		body = block.Bytes
-	}
-	var list, signed cryptobyte.String
-	input := cryptobyte.String(body)
-	if !input.ReadASN1(&list, asn1.SEQUENCE) || !list.ReadASN1Element(&signed, asn1.SEQUENCE) {
-		return sha256.Sum256(body)
-	}
-	return sha256.Sum256(signed)
 }

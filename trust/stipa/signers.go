@@ -114,8 +114,10 @@ func (s *Signers) judge(ctx context.Context, list *List, keptPEM []byte, now tim
 	if err := list.token.Verify(key); err != nil {
 		return nil, WrongSignature
 	}
-	if chain[0].KeyUsage != 0 && chain[0].KeyUsage&x509.KeyUsageDigitalSignature == 0 {
-		return nil, fmt.Errorf("%w: its certificate is not for signatures", WrongSigner)
+	// Under the same root stand the certificates of its servers: one of these must not decide who is believed.
+	leaf := chain[0]
+	if leaf.IsCA || leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 || len(leaf.ExtKeyUsage)+len(leaf.UnknownExtKeyUsage) > 0 {
+		return nil, fmt.Errorf("%w: its certificate is not for signatures alone", WrongSigner)
 	}
 	intermediates := x509.NewCertPool()
 	for _, cert := range chain[1:] {
