@@ -134,8 +134,11 @@ func (p *Pair) Claims(seed string) passport.Claims {
 }
 
 // Passport is a good shaken PASSporT of the call, signed now by the upstream provider.
-func (p *Pair) Passport(seed string) string {
-	token, err := passport.Sign(p.Upstream.Key, passport.Shaken, p.Upstream.X5U, p.Claims(seed))
+func (p *Pair) Passport(seed string) string { return p.PassportBy(p.Upstream, seed) }
+
+// PassportBy is Passport with another signer.
+func (p *Pair) PassportBy(id *Identity, seed string) string {
+	token, err := passport.Sign(id.Key, passport.Shaken, id.X5U, p.Claims(seed))
 	if err != nil {
 		panic(err) // the claims above are good
 	}

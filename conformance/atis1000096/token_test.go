@@ -273,3 +273,5 @@ func TestATIS96_74_ExpIsAnExpiry(t *testing.T) {
 	p.Wait(10 * time.Second) // it says nothing about the record
 	p.Holds(token)
 }
+
+func TestATIS96_24_NoCertificateIsRevoked(t *testing.T) { start(t, oobtest.CPSConfig{}).NoneIsRevoked() }

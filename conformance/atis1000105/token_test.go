@@ -245,3 +245,5 @@ func TestATIS105_47_ExpOfARetrievalIsAnExpiry(t *testing.T) {
 	a.Access.Deadline = p.Clock.Now().Add(time.Second)
 	p.Brings(a, p.Passport("x"))
 }
+
+func TestATIS105_25_NoCertificateIsRevoked(t *testing.T) { start(t, oobtest.CPSConfig{}).NoneIsRevoked() }

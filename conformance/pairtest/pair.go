@@ -13,6 +13,8 @@ import (
 	"github.com/viaduct-oob/viaduct/internal/wire/atis"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/oobtest"
+	"github.com/viaduct-oob/viaduct/trust"
+	"github.com/viaduct-oob/viaduct/trust/crl"
 )
 
 // Pair is a provider pair with a CPS, asked as the world asks it: over TLS.
@@ -131,6 +133,48 @@ func (p *Pair) Stranger(spc string) *oobtest.Identity {
 	}
 	id.X5U = p.PKI.Serve("/stranger.pem", id.ChainPEM)
 	return id
+}
+
+// Revoke lets the CPS know that certificates are revoked, whatever it has believed before.
+func (p *Pair) Revoke(ids ...*oobtest.Identity) {
+	p.Helper()
+	administrator, err := p.PKI.NewPolicyAdministrator()
+	if err != nil {
+		p.Fatal(err)
+	}
+	config := oobtest.RevocationListConfig{ThisUpdate: p.Clock.Now(), NextUpdate: p.Clock.Now().Add(time.Hour)}
+	for _, id := range ids {
+		config.Revoked = append(config.Revoked, oobtest.Revoke(id.Certificate.X509()))
+	}
+	der, err := administrator.RevocationList(config)
+	if err != nil {
+		p.Fatal(err)
+	}
+	list, err := crl.Parse(der)
+	if err != nil {
+		p.Fatal(err)
+	}
+	revocations, err := trust.NewRevocations(trust.RevocationPolicy{}, trust.RevocationSource{List: list})
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.CPS.Verifier.SetRevocations(revocations)
+}
+
+// NoneIsRevoked shows that whoever asks, and whoever has signed what is published, is not revoked.
+func (p *Pair) NoneIsRevoked() {
+	p.Helper()
+	signer := p.Issue(oobtest.IssueConfig{SPC: "890C"})
+	token := p.PassportBy(signer, "y")
+	p.Created(p.Publish(p.Form, p.Passport("x"))) // the publisher is believed, and cached
+	p.Revoke(signer)
+	p.Refused(p.Publish(p.Form, token), 403, oob.CredentialUntrusted)
+	p.Revoke(p.Upstream)
+	p.Refused(p.Publish(p.Form, p.Passport("z")), 401, oob.Unproven)
+	p.Revoke(p.Downstream)
+	p.Refused(p.Retrieve(p.Form), 401, oob.Unproven)
+	p.Revoke()
+	p.Created(p.Publish(p.Form, p.Passport("w")))
 }
 
 // WithKeyOf is id with the private key of another.
