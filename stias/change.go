@@ -19,12 +19,28 @@ type credentials struct {
 	next    *signing // nil when there is none
 }
 
+// hold reports whether a credential signs or waits, whatever its problem is now.
+func (c *credentials) hold(s *signing) bool {
+	return c.current.loan == s.loan || c.next != nil && c.next.loan == s.loan
+}
+
+// change puts other credentials in place, and closes the keys of those that go. The lock changing is held.
+func (s *Service) change(to credentials) {
+	before := s.credentials.Swap(&to)
+	for _, gone := range []*signing{before.current, before.next} {
+		if gone != nil && !to.hold(gone) {
+			gone.retire()
+		}
+	}
+}
+
 // SetCredential changes to another credential without a gap: next signs once it has been valid for the margin of Config
 // and Config.Served finds it at its x5u. Until then the one before goes on, and next waits; [Service.Reload] looks
-// again. It replaces whatever waited.
+// again. It replaces whatever waited. One with the certificate and x5u of the one that signs takes its place at once: it
+// brings the key opened anew, or another chain for the same certificate.
 //
 // What could only make worthless signatures is refused, and what is expired or not believed: the error wraps a Refusal
-// or a stircert.Problem, and nothing has changed.
+// or a stircert.Problem, nothing has changed, and its key is still its owner's to close.
 func (s *Service) SetCredential(ctx context.Context, next Credential) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -46,7 +62,9 @@ func (s *Service) Reload(ctx context.Context) error {
 	if s.cfg.Load != nil {
 		next, err := s.cfg.Load(ctx)
 		if err == nil {
-			err = s.offer(next)
+			if err = s.offer(next); err != nil {
+				next.close() // nobody else has it
+			}
 		}
 		if err != nil {
 			refused = fmt.Errorf("new signing credential: %w", err)
@@ -60,28 +78,27 @@ func (s *Service) Reload(ctx context.Context) error {
 	return refused
 }
 
-// offer lays a credential in readiness. The lock changing is held.
+// offer lays a credential in readiness, or in the place of the one that signs if it is the same. The lock changing is held.
 func (s *Service) offer(next Credential) error {
 	if err := next.check(s.cfg.SPC); err != nil {
 		return err
 	}
+	var problem error
 	if cert := next.certificate(); cert != nil {
-		err := cert.CheckTime(s.cfg.Now())
-		if err == nil {
-			err = s.judge(next) // who judges believes nothing that is not valid yet
+		problem = cert.CheckTime(s.cfg.Now())
+		if problem == nil {
+			problem = s.judge(next) // who judges believes nothing that is not valid yet
 		}
-		if err != nil && !errors.Is(err, stircert.NotYetValid) {
-			return err
+		if problem != nil && !errors.Is(problem, stircert.NotYetValid) {
+			return problem
 		}
 	}
-	held := s.credentials.Load()
-	switch {
-	case held.next.is(next):
-	case held.current.is(next): // a change that is taken back
-		s.credentials.Store(&credentials{current: held.current})
-	default:
-		s.credentials.Store(&credentials{current: held.current, next: newSigning(next)})
+	offered := newSigning(next).with(problem)
+	if held := s.credentials.Load(); !held.current.is(next) {
+		s.change(credentials{current: held.current, next: offered})
+		return nil
 	}
+	s.change(credentials{current: offered}) // what waited is taken back
 	return nil
 }
 
@@ -98,7 +115,7 @@ func (s *Service) judge(c Credential) error {
 
 func (s *Service) judgeCurrent() {
 	held := s.credentials.Load()
-	s.credentials.Store(&credentials{current: held.current.with(s.judge(held.current.Credential)), next: held.next})
+	s.change(credentials{current: held.current.with(s.judge(held.current.Credential)), next: held.next})
 }
 
 // advance lets the next credential sign, or notes why it cannot.
@@ -108,10 +125,10 @@ func (s *Service) advance(ctx context.Context) {
 		return
 	}
 	if err := s.unready(ctx, held.next.Credential); err != nil {
-		s.credentials.Store(&credentials{current: held.current, next: held.next.with(err)})
+		s.change(credentials{current: held.current, next: held.next.with(err)})
 		return
 	}
-	s.credentials.Store(&credentials{current: held.next.with(nil)})
+	s.change(credentials{current: held.next.with(nil)})
 }
 
 // unready says why a credential must not sign yet.

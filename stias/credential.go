@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/identity"
@@ -21,6 +22,11 @@ type Credential struct {
 	Key   crypto.Signer // on P-256
 	X5U   string        // https URL where others find Chain
 	Chain *trust.Chain  // of Key; nil when it is not at hand, and then nothing about it is checked
+
+	// Close, when there is one, is called once when nothing is signed with Key any more: another credential, or the same
+	// with its key opened anew, has taken its place. From then on a key in a token may close its sessions. So no two
+	// credentials that are handed over have the Close of one key. It must come back: who changes credentials waits for it.
+	Close func()
 }
 
 // check refuses a credential that could only make worthless signatures. Whether it is valid now is another question.
@@ -71,6 +77,7 @@ func (c Credential) MarshalText() ([]byte, error) { return []byte(c.text()), nil
 // signing is a credential in use or in readiness. It does not change once made.
 type signing struct {
 	Credential
+	loan    *loan
 	numbers numbers // that the certificate lists
 	problem error   // of the one in use, why nothing may be signed with it; of the other, why it does not sign yet
 }
@@ -80,7 +87,42 @@ func newSigning(c Credential) *signing {
 	if cert := c.certificate(); cert != nil {
 		listed = cert.TNAuthList.Ranges
 	}
-	return &signing{Credential: c, numbers: newNumbers(listed)}
+	return &signing{Credential: c, loan: &loan{}, numbers: newNumbers(listed)}
+}
+
+// loan keeps the key of a credential open while somebody signs with it. It is the same for a signing and all that are made
+// of it.
+type loan struct {
+	borrowed sync.RWMutex // read-locked by each signature
+	closed   bool         // guarded by borrowed
+}
+
+// borrow gives the credential that signs now, whose key stays open until giveBack.
+func (s *Service) borrow() *signing {
+	for {
+		with := s.credentials.Load().current
+		with.loan.borrowed.RLock()
+		if !with.loan.closed {
+			return with
+		}
+		with.giveBack() // another one has taken its place since it was loaded
+	}
+}
+
+func (s *signing) giveBack() { s.loan.borrowed.RUnlock() }
+
+// retire closes the key as soon as it has made its last signature.
+func (s *signing) retire() {
+	s.loan.borrowed.Lock()
+	s.loan.closed = true
+	s.loan.borrowed.Unlock()
+	s.close()
+}
+
+func (c Credential) close() {
+	if c.Close != nil {
+		c.Close()
+	}
 }
 
 // with is the same credential with another problem, or none.
@@ -104,7 +146,7 @@ func (s *signing) checkAt(at time.Time) error {
 
 // is reports whether it is the same credential, however often its files were read.
 func (s *signing) is(c Credential) bool {
-	if s == nil || s.X5U != c.X5U || (s.Chain == nil) != (c.Chain == nil) {
+	if s.X5U != c.X5U || (s.Chain == nil) != (c.Chain == nil) {
 		return false
 	}
 	if s.Chain != nil {

@@ -80,12 +80,11 @@ func (s *Service) divertedAt(iat, now time.Time) time.Time {
 func (d Diversion) before() []*passport.Token {
 	var all []*passport.Token
 	at := map[string]int{}
-	for _, text := range carried(d.Carried) {
-		token, err := passport.Parse(text)
-		if err != nil || !token.Claims.Names(d.From) || token.Claims.Names(d.To) || d.OutOfBand && token.Header.PPT == passport.Div {
+	for token := range carried(d.Carried) {
+		if !token.Claims.Names(d.From) || token.Claims.Names(d.To) || d.OutOfBand && token.Header.PPT == passport.Div {
 			continue
 		}
-		pair := text
+		pair := token.String()
 		if !d.OutOfBand {
 			pair = parties(&token.Claims)
 		}

@@ -3,6 +3,7 @@ package stias_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -299,18 +300,38 @@ func TestDivert_NestsNoDeeperThanAVerifierReads(t *testing.T) {
 	}
 }
 
-func TestDivert_LooksAtABoundedNumber(t *testing.T) {
+// What is no PASSporT hides none, and what is read is bounded all the same.
+func TestCarried_IsReadToABound(t *testing.T) {
 	r := newRetarget(t)
-	many := make([]string, identity.HeadersMax, identity.HeadersMax+1)
-	for i := range many {
-		many[i] = "a.b.c"
-	}
-	_, err := r.service.Divert(stias.Diversion{Carried: append(many, r.original(passport.Shaken, 0)), From: called, To: forwarded})
-	if !errors.Is(err, stias.NothingToDivert) {
-		t.Errorf("%v", err)
-	}
-	if err != nil && strings.Contains(err.Error(), called.String()) {
-		t.Errorf("a number in %q", err)
+	original, other := r.original(passport.Shaken, 0), r.original(passport.Shaken, 0, to(again))
+	full := "a.b.c;x=" + strings.Repeat("a", identity.BytesMax-len("a.b.c;x="))
+	for _, c := range []struct {
+		name   string
+		before []string
+		found  bool
+	}{
+		{"as many without PASSporT as are read with one", slices.Repeat([]string{"a.b.c;info=<https://x/>"}, identity.HeadersMax), true},
+		{"many without PASSporT", slices.Repeat([]string{"", "x", "..c2ln;info=<https://x/>"}, 1000), true},
+		{"values that are too long to be read", slices.Repeat([]string{full + "a"}, 2*identity.HeadersMax), true},
+		{"almost as many PASSporTs as are read", slices.Repeat([]string{other}, identity.HeadersMax-1), true},
+		{"as many PASSporTs as are read", slices.Repeat([]string{other}, identity.HeadersMax), false},
+		{"almost as many bytes as are read", slices.Repeat([]string{full}, identity.HeadersMax-1), true},
+		{"as many bytes as are read", slices.Repeat([]string{full}, identity.HeadersMax), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			carried := append(slices.Clone(c.before), original)
+			signed, err := r.service.Divert(stias.Diversion{Carried: carried, From: called, To: forwarded})
+			if (len(signed) == 1) != c.found || !c.found && !errors.Is(err, stias.NothingToDivert) {
+				t.Errorf("%d, %v", len(signed), err)
+			}
+			if err != nil && strings.Contains(err.Error(), called.String()) {
+				t.Errorf("a number in %q", err)
+			}
+			_, err = r.service.Sign(stias.Call{Orig: caller, Dest: []tn.Identity{called}, Carried: carried})
+			if errors.Is(err, stias.AlreadySigned) != c.found {
+				t.Errorf("signed although it is: %v", err)
+			}
+		})
 	}
 }
 

@@ -16,7 +16,8 @@
 //
 // # Limits
 //
-// Of one call, HeadersMax of package identity PASSporTs are looked at; DivDepthMax of package passport says how many retargetings go into each other.
+// Of one call, HeadersMax of package identity PASSporTs are looked at, in the first [CarriedBytesMax] of its Identity header
+// values; DivDepthMax of package passport says how many retargetings go into each other.
 package stias
 
 import (

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -93,7 +94,8 @@ func (s *Service) Sign(call Call) (Signed, error) {
 
 // sign adds the PASSporT to what is known of it.
 func (s *Service) sign(signed Signed, now time.Time, ppt passport.Type, claims passport.Claims) (Signed, error) {
-	with := s.credentials.Load().current
+	with := s.borrow()
+	defer with.giveBack()
 	for _, at := range [...]time.Time{now, claims.IAT} {
 		if err := with.checkAt(at); err != nil {
 			return Signed{}, fmt.Errorf("signing credential: %w", err)
@@ -110,9 +112,8 @@ func (s *Service) sign(signed Signed, now time.Time, ppt passport.Type, claims p
 
 // fitsAny reports whether the call carries a fresh shaken PASSporT for just these numbers.
 func fitsAny(call Call, now time.Time) bool {
-	for _, token := range carried(call.Carried) {
-		t, err := passport.Parse(token)
-		if err == nil && t.Header.PPT == passport.Shaken && t.Claims.Orig == call.Orig && Fresh.Check(t.Claims.IAT, now) == nil &&
+	for t := range carried(call.Carried) {
+		if t.Header.PPT == passport.Shaken && t.Claims.Orig == call.Orig && Fresh.Check(t.Claims.IAT, now) == nil &&
 			!slices.ContainsFunc(call.Dest, func(dest tn.Identity) bool { return !t.Claims.Names(dest) }) {
 			return true
 		}
@@ -120,15 +121,34 @@ func fitsAny(call Call, now time.Time) bool {
 	return false
 }
 
-// carried gives the tokens of Identity header values, without those that are none.
-func carried(values []string) []string {
-	var tokens []string
-	for _, value := range values[:min(len(values), identity.HeadersMax)] {
-		if header, err := identity.Parse(value); err == nil && !header.IsCompact() {
-			tokens = append(tokens, header.Token)
+// CarriedBytesMax is how much is read of the Identity header values of one call, in bytes.
+const CarriedBytesMax = identity.HeadersMax * identity.BytesMax
+
+// carried gives the PASSporTs of Identity header values, without those that are none: what cannot be read hides nothing
+// behind it.
+func carried(values []string) iter.Seq[*passport.Token] {
+	return func(yield func(*passport.Token) bool) {
+		room, bytes := identity.HeadersMax, CarriedBytesMax
+		for _, value := range values {
+			if len(value) > identity.BytesMax {
+				continue // refused without being read
+			}
+			if bytes -= len(value); bytes < 0 || room == 0 {
+				return
+			}
+			header, err := identity.Parse(value)
+			if err != nil {
+				continue
+			}
+			token, err := passport.Parse(header.Token)
+			if err != nil {
+				continue
+			}
+			if room--; !yield(token) {
+				return
+			}
 		}
 	}
-	return tokens
 }
 
 // origID stands for the origin of a call: what the call brings, else as its row says.

@@ -25,21 +25,18 @@ func (l TNAuthList) Covers(child TNAuthList, data *NumberData) bool {
 		return false
 	}
 	spans := spansOf(l.Ranges) // sorted, because both lists may have thousands of entries and an enemy for an author
-	held := heldBy(spcs, data)
-	return !slices.ContainsFunc(child.Ranges, func(r tn.Range) bool { return !within(spans, r) && !held(r) })
-}
-
-// heldBy finds what the data say of each code once: a list may name thousands of codes and its child thousands of numbers.
-func heldBy(spcs map[string]bool, data *NumberData) func(tn.Range) bool {
-	var known [][]digitSpan
-	for spc := range spcs {
-		if spans := data.of(spc); len(spans) > 0 {
-			known = append(known, spans)
+	var asked []digitSpan
+	for _, r := range child.Ranges {
+		if within(spans, r) {
+			continue
 		}
+		digits, ok := digitsOf(r)
+		if !ok {
+			return false
+		}
+		asked = append(asked, digits)
 	}
-	return func(r tn.Range) bool {
-		return slices.ContainsFunc(known, func(spans []digitSpan) bool { return containRange(spans, r) })
-	}
+	return holdAll(data.meeting(spcs, asked), asked)
 }
 
 // span is a range as texts that are ordered as numbers are among those of the same length.

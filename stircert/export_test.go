@@ -27,5 +27,20 @@ func rowsOf(policy []policyRow) []PolicyRow {
 	return rows
 }
 
+// Met counts the spans of the codes of parent that are compared with the numbers of child.
+func Met(parent, child TNAuthList, data *NumberData) int {
+	spcs := map[string]bool{}
+	for _, spc := range parent.SPCs {
+		spcs[spc] = true
+	}
+	var asked []digitSpan
+	for _, r := range child.Ranges {
+		if s, ok := digitsOf(r); ok {
+			asked = append(asked, s)
+		}
+	}
+	return len(data.meeting(spcs, asked))
+}
+
 // ParseCRLPoints reads the value of the extension.
 var ParseCRLPoints = parseCRLPoints

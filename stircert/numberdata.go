@@ -124,7 +124,7 @@ func (d *NumberData) settle() {
 
 // joined sorts spans in place, and makes one of those that overlap or adjoin.
 func joined(spans []digitSpan) []digitSpan {
-	slices.SortFunc(spans, func(a, b digitSpan) int { return cmp.Compare(a.first, b.first) })
+	slices.SortFunc(spans, byFirst)
 	apart := spans[:0]
 	for _, s := range spans {
 		if n := len(apart); n > 0 && s.first <= apart[n-1].last+1 {
@@ -136,18 +136,67 @@ func joined(spans []digitSpan) []digitSpan {
 	return slices.Clip(apart)
 }
 
-// contain reports whether one of the spans, sorted and apart, holds the whole of s.
+func byFirst(a, b digitSpan) int { return cmp.Compare(a.first, b.first) }
+
+// begunBy gives the place of the last of the sorted spans that begins no later than at first; -1 for none.
+func begunBy(spans []digitSpan, first uint64) int {
+	after, _ := slices.BinarySearchFunc(spans, first, func(s digitSpan, first uint64) int {
+		if s.first <= first {
+			return -1
+		}
+		return 1
+	})
+	return after - 1
+}
+
+// contain reports whether one of the spans holds the whole of s. They are sorted, and apart or such that each reaches as far
+// as those before it.
 func contain(spans []digitSpan, s digitSpan) bool {
-	at, found := slices.BinarySearchFunc(spans, s.first, func(span digitSpan, first uint64) int { return cmp.Compare(span.first, first) })
-	if !found {
-		at-- // the last that begins before s
-	}
+	at := begunBy(spans, s.first)
 	return at >= 0 && spans[at].last >= s.last
 }
 
 func containRange(spans []digitSpan, r tn.Range) bool {
 	span, ok := digitsOf(r)
 	return ok && contain(spans, span)
+}
+
+// meeting gives the spans of the codes in which one of asked begins, sorted by their first numbers, and lets each reach as
+// far as any before it; it sorts asked. A list may name thousands of codes and its child thousands of numbers: of each
+// code, the shorter list is gone through and the longer one searched. What it gives is no longer than asked, times the
+// codes to which the data give the same number.
+func (d *NumberData) meeting(spcs map[string]bool, asked []digitSpan) []digitSpan {
+	slices.SortFunc(asked, byFirst)
+	var met []digitSpan
+	for spc := range spcs {
+		spans := d.of(spc)
+		if len(spans) <= len(asked) {
+			for _, s := range spans {
+				if at, _ := slices.BinarySearchFunc(asked, s, byFirst); at < len(asked) && asked[at].first <= s.last {
+					met = append(met, s)
+				}
+			}
+			continue
+		}
+		own := len(met)
+		for _, s := range asked {
+			at := begunBy(spans, s.first)
+			if at < 0 || spans[at].last < s.first || len(met) > own && met[len(met)-1] == spans[at] {
+				continue
+			}
+			met = append(met, spans[at])
+		}
+	}
+	slices.SortFunc(met, byFirst)
+	for i := 1; i < len(met); i++ {
+		met[i].last = max(met[i].last, met[i-1].last)
+	}
+	return met
+}
+
+// holdAll reports whether each of asked lies within one of the spans that were met.
+func holdAll(met, asked []digitSpan) bool {
+	return !slices.ContainsFunc(asked, func(s digitSpan) bool { return !contain(met, s) })
 }
 
 // of gives the numbers of a code.

@@ -3,8 +3,9 @@
 // Knows: all rooms, files, signals, terminals. Nothing imports it but cmd/viaduct and tests, so that no other room can
 // come to know them.
 //
-// serve.go is the server: config.go what its file says, check.go what of that is wrong. demo.go and country.go are the
-// demonstration. The other files are one command each; their structs carry the command line in their tags.
+// serve.go is the server: config.go what its file says, check.go and configfaults.go what of that is wrong. demo.go and
+// country.go are the demonstration. The other files are one command each; their structs carry the command line in their
+// tags.
 //
 // # Failures
 //

@@ -11,8 +11,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/viaduct-oob/viaduct/oobtest"
+	"github.com/viaduct-oob/viaduct/stircert"
+	"github.com/viaduct-oob/viaduct/tn"
 )
 
 const certificates = "../../stircert/testdata"
@@ -37,10 +40,10 @@ func TestCertLint_TellsFindingsAndWhetherTheyAreErrors(t *testing.T) {
 		result  error
 	}{
 		{"an error", CertLint{"auto", []string{leaf}}, `certificate 1, leaf: error: the subject has not exactly one C and one CN \(subject-c-cn, ATIS-1000080\.v00\d §6\.4\.1\)`, ErrNegative},
-		{"nothing", CertLint{"auto", []string{good}}, `^$`, nil},
-		{"nothing that is an error", CertLint{"auto", []string{warned}}, `^$`, nil},
+		{"nothing", CertLint{"auto", []string{good}}, `(?m)\.pem: no findings\n1 of 1 without a finding$`, nil},
+		{"nothing that is an error", CertLint{"auto", []string{warned}}, `(?m)^1 of 1 without a finding$`, nil},
 		{"another edition", CertLint{"v005", []string{chain}}, `certificate 3, root: error: KeyUsage is not keyCertSign alone \(key-usage-ca, ATIS-1000080\.v005 §6\.4\.1\)`, ErrNegative},
-		{"all files", CertLint{"auto", []string{good, leaf}}, `no-c-74c13973`, ErrNegative},
+		{"all files", CertLint{"auto", []string{good, leaf}}, `(?s)no-c-74c13973.*1 of 2 without a finding\n$`, ErrNegative},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text, err := output(t, &c.command)
@@ -52,16 +55,80 @@ func TestCertLint_TellsFindingsAndWhetherTheyAreErrors(t *testing.T) {
 }
 
 func TestCertLint_WhatCannotBeReadIsTold(t *testing.T) {
+	good := filepath.Join(certificates, "ca/intermediate-martini-security-shaken-g3-49917938.pem")
 	for _, file := range []string{"README.md", "odd-synthetic/shakenCaSerialNegative.pem", "nothing.pem"} {
-		if text, err := output(t, &CertLint{"auto", []string{filepath.Join(certificates, file)}}); err == nil || errors.Is(err, ErrNegative) || text != "" {
-			t.Errorf("%s: %v, %s", file, err, text)
+		for _, command := range []interface{ Run(*Streams) error }{
+			&CertLint{"auto", []string{filepath.Join(certificates, file), good}}, &CertInspect{[]string{filepath.Join(certificates, file), good}},
+		} {
+			text, err := output(t, command)
+			if err == nil || errors.Is(err, ErrNegative) || !strings.Contains(err.Error(), "1 of 2 files") || !strings.Contains(text, filepath.Base(file)+": ") {
+				t.Errorf("%s: %v, %s", file, err, text)
+			}
+			if !strings.Contains(text, good+", certificate 1 of 1") && !strings.Contains(text, good+": no findings") {
+				t.Errorf("%s: the next file was not read:\n%s", file, text)
+			}
+		}
+	}
+}
+
+// A chain whose second certificate is cut off is not a chain of one.
+func TestCertInspect_TellsWhatIsCutOff(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(certificates, "chains/transnexus-inc-shaken-issuing-ca3-32df47cc.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.LastIndex(string(text), "-----BEGIN") + 200
+	for name, cut := range map[string]string{"in the middle": string(text[:at]), "before the end": strings.TrimSpace(string(text))[:len(text)-20]} {
+		file := filepath.Join(t.TempDir(), "cut.pem")
+		if err := os.WriteFile(file, []byte(cut), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range []interface{ Run(*Streams) error }{&CertLint{"auto", []string{file}}, &CertInspect{[]string{file}}} {
+			if out, err := output(t, command); err == nil || errors.Is(err, ErrNegative) || !strings.Contains(out, "cut.pem: beside 2 PEM blocks there is something that cannot be read") {
+				t.Errorf("%s: %v\n%s", name, err, out)
+			}
+		}
+	}
+}
+
+func TestCertInspect_SaysWhoMaySign(t *testing.T) {
+	pki, err := oobtest.NewPKI(oobtest.PKIConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := tn.ParseRange("12155550140-12155550149")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	until := from.Add(24 * time.Hour)
+	for _, c := range []struct {
+		name   string
+		config oobtest.IssueConfig
+		at     time.Time
+		may    bool
+		how    string
+	}{
+		{"a provider", oobtest.IssueConfig{SPC: "1234"}, until, true, "yes"},
+		{"a provider, a second too late", oobtest.IssueConfig{SPC: "1234"}, until.Add(time.Second), false, "no: expired on 2026-01-02T00:00:00Z"},
+		{"a provider, a second too early", oobtest.IssueConfig{SPC: "1234"}, from.Add(-time.Second), false, "no: not valid before 2026-01-01T00:00:00Z"},
+		{"a delegate", oobtest.IssueConfig{SPC: "acme", TNAuthList: stircert.TNAuthList{Ranges: []tn.Range{held}}}, from, true, "yes, PASSporTs without attestation, for its numbers"},
+		{"a certificate for nothing", oobtest.IssueConfig{SPC: "1234", WithoutTNAuthList: true}, from, false, "no: "},
+	} {
+		c.config.NotBefore, c.config.NotAfter = from, until
+		id, err := pki.Issue(c.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if may, how := maySign(id.Certificate, c.at); may != c.may || !strings.HasPrefix(how, c.how) || c.may && how != c.how {
+			t.Errorf("%s: %t, %q", c.name, may, how)
 		}
 	}
 }
 
 func TestCertInspect_ShowsLimits(t *testing.T) {
 	text, err := output(t, &CertInspect{[]string{filepath.Join(certificates, "odd-synthetic/rfc9118-example-EnhancedJWTClaimConstraints.pem")}})
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNegative) { // it has expired, or will
 		t.Fatal(err)
 	}
 	for _, want := range []string{"spc +1234", "must claim +confidence", "may claim +confidence of high, medium", "must not claim +priority", "role +leaf"} {

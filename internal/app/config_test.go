@@ -75,9 +75,9 @@ func TestConfiguration_FaultsHaveLines(t *testing.T) {
 		name, text string
 		want       []string
 	}{
-		{"unknown key", "cps:\n  listen: \":1\"\n  listen: \":2\"\n", []string{"3:3", "listen"}},
-		{"not YAML", "cps: [\n", []string{"viaduct.yaml"}},
-		{"wrong type", "cps:\n  retention:\n    mesh: soon\n", []string{"3:11"}},
+		{"unknown key", "cps:\n  listen: \":1\"\n  listen: \":2\"\n", []string{":3:3: this key is there twice"}},
+		{"not YAML", "cps: [\n", []string{"viaduct.yaml:1:6: is not YAML: "}},
+		{"wrong type", "cps:\n  retention:\n    mesh: soon\n", []string{":3:11: cps.retention.mesh: a duration is written as"}},
 		{"nothing", "log:\n  level: info\n", []string{"cps.listen: is host:port", "cps.audience: needs", "cps.tls: ", "trust.anchors: needs"}},
 		{
 			"bounds",
@@ -92,9 +92,27 @@ func TestConfiguration_FaultsHaveLines(t *testing.T) {
 		{"readers that are none", "cps:\n  readers: [1234]\n", []string{"readers is a mapping"}},
 		{"two documents", "cps:\n  listen: \":1\"\n---\ncps:\n  listen: \":2\"\n", []string{"several YAML documents"}},
 		{"empty", "", []string{"cps.listen: is host:port"}},
+		{"a switch", "trust:\n  revocation:\n    refuse:\n      no_list: maybe\n", []string{":4:16: trust.revocation.refuse.no_list: is true or false"}},
+		{"a number", "cps:\n  limits:\n    records: many\n", []string{":3:14: cps.limits.records: is a number"}},
+		{"a number that is none", "cps:\n  limits:\n    records: 99999999999999999999\n", []string{":3:14: cps.limits.records: is a number"}},
+		{"a list", "cps:\n  audience: x\n", []string{":2:13: cps.audience: is a list"}},
+		{"a text", "log:\n  level: [a]\n", []string{":2:10: log.level: is a text"}},
+		{"a mapping", "cps:\n  limits: 3\n", []string{":2:11: cps.limits: is a mapping"}},
+		{"no key", "cps:\n  audiences: [x]\n", []string{":2:3: there is no key audiences here"}},
+		{"tabs", "cps:\n\tlisten: x\n", []string{":2:1: is not YAML: lines are indented with spaces"}},
+		{"no mapping at all", "[]\n", []string{":1:1: is no configuration"}},
+		{
+			"trust that means nothing",
+			"trust:\n  certificates: -1\n  fetch_timeout: 0s\n  list:\n    x5u_hosts: [\"https://x/\", \"a b\", x:, x:70000, cr.example:8443]\n  revocation:\n    distribution_urls: [foo, \"ftp://a/b\", \"https://crl.example/a.crl\"]\n",
+			[]string{
+				":2: trust.certificates: must be above zero", ":3: trust.fetch_timeout: is above 0s", ":5: trust.list.x5u_hosts[0]: ",
+				":5: trust.list.x5u_hosts[1]: ", ":5: trust.list.x5u_hosts[2]: ", ":5: trust.list.x5u_hosts[3]: ",
+				":7: trust.revocation.distribution_urls[0]: ", ":7: trust.revocation.distribution_urls[1]: ",
+			},
+		},
 		{"names that are none", "cps:\n  audience: [\"https://cps.example.net\"]\ntrust:\n  cache_dir: viaduct.yaml\n", []string{":2: cps.audience[0]: ", ":4: trust.cache_dir: ", "not a folder"}},
 		{"one address for both", "cps:\n  listen: 127.0.0.1:9464\n", []string{"management.listen: is that of cps.listen"}},
-		{"levels", "log:\n  level: loud\n", []string{"log.level is one of"}},
+		{"levels", "log:\n  level: loud\n  format: xml\n", []string{":2: log.level: is one of", ":3: log.format: is json or text"}},
 		{
 			"a list that is none",
 			"trust:\n  list:\n    source:\n      url: http://sti-pa.example/\n      refresh: 0s\n    expired: never\n  revocation:\n    refuse:\n      no_list: true\n",

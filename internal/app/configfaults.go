@@ -80,8 +80,13 @@ type nodeError struct {
 // Error is the text alone: where it stands is told by a configFault.
 func (e *nodeError) Error() string { return e.text }
 
-// aKey is what a key looks like. Anything else in its place is not repeated.
-var aKey = regexp.MustCompile(`^[a-z_0-9]{1,32}$`)
+// What a key and a path of keys look like, and what a library's text looks like that quotes more than one character.
+// Anything else in the place of a key is not repeated, and neither is what is quoted.
+var (
+	aKey   = regexp.MustCompile(`^[a-z_0-9]{1,32}$`)
+	aPath  = regexp.MustCompile(`^\$(\.[a-z_0-9]{1,32}|\[\d+\])*`)
+	quoted = regexp.MustCompile("[\"`]|'..+'")
+)
 
 // notYAML says in the words of this program why the text of a file was refused. The library's own words repeat the file.
 func (f *configFile) notYAML(err error) error {
@@ -107,14 +112,17 @@ func (f *configFile) notYAML(err error) error {
 	case *yaml.TypeError, *yaml.OverflowError, *yaml.UnexpectedNodeTypeError:
 		fault.path = f.keyAt(fault.line, fault.column)
 		fault.text = kindAt(fault.path)
+		if fault.path == "$" {
+			fault.path, fault.text = "", "is no configuration: that has keys, such as cps and trust, each with a value"
+		}
 	case *yaml.SyntaxError:
 		switch said := told.GetMessage(); {
 		case strings.HasPrefix(said, "mapping key "):
 			fault.text = "this key is there twice"
-		case !strings.ContainsAny(said, "\"'`"): // where nothing is quoted, nothing of the file is
-			fault.text = "is not YAML: " + said
-		case token.Value == "\t" || strings.Contains(said, "'\t'"):
+		case strings.Contains(said, "'\t'"):
 			fault.text = "is not YAML: lines are indented with spaces, not with tabs"
+		case !quoted.MatchString(said):
+			fault.text = "is not YAML: " + said
 		}
 	}
 	return f.fault(fault)
@@ -129,7 +137,7 @@ func (f *configFile) keyAt(line, column int) string {
 	for _, doc := range f.tree.Docs {
 		ast.Walk(visitor(func(node ast.Node) {
 			if at := node.GetToken(); at != nil && at.Position.Line == line && at.Position.Column == column {
-				path = node.GetPath()
+				path = aPath.FindString(node.GetPath())
 			}
 		}), doc)
 	}

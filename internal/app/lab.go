@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -119,6 +120,7 @@ func (l *LabInit) write() error {
 		return err
 	}
 	w := &labWriter{dir: l.Dir}
+	w.policyAdministrator(pki, "https://"+l.Repository+labCRLPath)
 	w.file(labSTIRoot, pki.RootPEM())
 	w.file(labTLSRoot, pki.TLSRootPEM())
 	w.file(labAddresses, []byte("repository "+l.Repository+"\ncps "+l.CPS+"\n"))
@@ -134,15 +136,15 @@ func (l *LabInit) write() error {
 		w.err = errors.Join(w.err, err)
 		w.signer(pki, name, oobtest.IssueConfig{TNAuthList: stircert.TNAuthList{Ranges: []tn.Range{held}}})
 	}
-	w.policyAdministrator(pki)
 	w.config(l)
 	return w.err
 }
 
 // labWriter writes files until the first error.
 type labWriter struct {
-	dir string
-	err error
+	dir   string
+	point pkix.Extension // where certificates say that their revocation would be told
+	err   error
 }
 
 func (w *labWriter) file(name string, text []byte) {
@@ -171,6 +173,7 @@ func (w *labWriter) tls(pki *oobtest.PKI, name, host string) {
 // signer writes the files of a provider or a delegate.
 func (w *labWriter) signer(pki *oobtest.PKI, name string, certificate oobtest.IssueConfig) {
 	certificate.SPC, certificate.Path = name, "/"+name+".pem"
+	certificate.Modify = w.announce
 	identity, err := pki.Issue(certificate)
 	if w.err = errors.Join(w.err, err); w.err != nil {
 		return
@@ -247,19 +250,24 @@ func (l *LabServe) Run(std *Streams) error {
 	return err
 }
 
-// newRepositoryServer serves the certificates of a laboratory's folder.
+// newRepositoryServer serves the certificates of a laboratory's folder, and its revocation list.
 func newRepositoryServer(dir string) *http.Server {
+	files := http.NewServeMux()
+	files.Handle("/", typed("application/pem-certificate-chain", http.FileServer(http.Dir(filepath.Join(dir, labRepository)))))
+	files.Handle(labCRLPath, typed("application/pkix-crl", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFile(w, r, filepath.Join(dir, labSTIPA, labCRL))
+	})))
 	return &http.Server{
-		Handler:           chains(http.FileServer(http.Dir(filepath.Join(dir, labRepository)))),
+		Handler:           files,
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12},
 		ReadHeaderTimeout: 5 * time.Second,
 	}
 }
 
-// chains gives every file the media type of a certificate chain.
-func chains(files http.Handler) http.Handler {
+// typed gives every file the same media type.
+func typed(mediaType string, files http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/pem-certificate-chain")
+		w.Header().Set("Content-Type", mediaType)
 		files.ServeHTTP(w, r)
 	})
 }

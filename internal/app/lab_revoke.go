@@ -1,6 +1,8 @@
 package app
 
 import (
+	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,8 +34,12 @@ const (
 // labCRLLifetime is long, because nobody signs a laboratory's list anew.
 const labCRLLifetime = 365 * 24 * time.Hour
 
-// policyAdministrator writes who signs the revocation list, and a list without entries.
-func (w *labWriter) policyAdministrator(pki *oobtest.PKI) {
+// labCRLPath is where the laboratory's repository serves the list.
+const labCRLPath = "/" + labCRL
+
+// policyAdministrator writes who signs the revocation list, and a list without entries. What is issued from now on says
+// that it is told of at url.
+func (w *labWriter) policyAdministrator(pki *oobtest.PKI, url string) {
 	if w.err != nil {
 		return
 	}
@@ -52,9 +58,27 @@ func (w *labWriter) policyAdministrator(pki *oobtest.PKI) {
 		w.err = err
 		return
 	}
+	if w.point, w.err = oobtest.CRLDistributionPoint(url, administrator.CRLIssuer.Certificate.RawSubject); w.err != nil {
+		return
+	}
+	intermediate := *pki.Intermediate.Certificate
+	w.announce(&intermediate)
+	der, err := x509.CreateCertificate(rand.Reader, &intermediate, pki.Root.Certificate, &pki.Intermediate.Key.PublicKey, pki.Root.Key)
+	if err == nil {
+		pki.Intermediate.Certificate, err = x509.ParseCertificate(der)
+	}
+	if err != nil {
+		w.err = err
+		return
+	}
 	w.file(filepath.Join(labSTIPA, labCRLIssuer), administrator.CRLIssuer.CertificatePEM())
 	w.file(filepath.Join(labSTIPA, labCRLIssuerKey), key)
 	w.file(filepath.Join(labSTIPA, labCRL), list)
+}
+
+// announce adds to a certificate who would tell of its revocation (ATIS-1000080 §6.4.1).
+func (w *labWriter) announce(certificate *x509.Certificate) {
+	certificate.ExtraExtensions = append(certificate.ExtraExtensions, w.point)
 }
 
 // labRevocationList signs the list with so many entries. It is numbered by them: none is ever taken off.

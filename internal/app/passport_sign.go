@@ -58,7 +58,7 @@ func (s *PassportSign) Help() string {
 
   viaduct passport sign --key key.pem --x5u https://cr.example.net/sp.pem --orig 12155550121 --dest 12155550131
 
-With the key in a PKCS #11 token, whose PIN is the first line of a file:
+With the key in a PKCS #11 token, whose PIN stands in a file:
 
   viaduct passport sign --x5u https://cr.example.net/sp.pem --orig 12155550121 --dest 12155550131 \
     --key 'pkcs11:token=sti;object=signing?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/viaduct/pin'`

@@ -5,6 +5,8 @@ package hsm
 import (
 	"crypto"
 	"time"
+
+	"github.com/miekg/pkcs11"
 )
 
 // Within is within.
@@ -20,3 +22,10 @@ func SignWithAllSessionsBusy(deadline time.Duration) error {
 
 // Sessions counts those that are open while nothing is signed.
 func Sessions(k *Key) int { return len(k.idle) }
+
+// LeaveActive begins a signature in the idle session and does not end it, so that the next one there fails with
+// CKR_OPERATION_ACTIVE while the session lives on.
+func LeaveActive(k *Key) error {
+	s := k.idle[len(k.idle)-1]
+	return k.module.SignInit(s.handle, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_ECDSA, nil)}, s.key)
+}

@@ -8,9 +8,11 @@
 //
 // # Failures
 //
-// Every error wraps one of the Err values. When the token was removed, or has lost its sessions, a signature opens new
-// ones and is tried once more; if that fails too, the next signature tries again. A PIN that was refused is not tried
-// again, because tokens lock themselves after a few wrong ones: open the key anew. No error holds a PIN.
+// Every error wraps one of the Err values. A session in which a signature failed is closed. When the token was removed, or
+// has lost its sessions, a signature opens new ones and is tried once more; if that fails too, the next signature tries
+// again. Each signature is verified before anybody gets it, so that a token that came back with another key gives none.
+// A PIN that was refused is not tried again, because tokens lock themselves after a few wrong ones: open the key anew.
+// No error holds a PIN.
 //
 // # Limits
 //

@@ -51,6 +51,7 @@ func Open(cfg Config) (*Key, error) {
 	k := &Key{uri: u, cfg: cfg}
 	_, err = within(10*cfg.Deadline, func() ([]byte, error) { return nil, k.start() })
 	if err != nil {
+		k.Close() // what still hangs closes its session when it comes back
 		return nil, err
 	}
 	return k, nil
@@ -68,22 +69,10 @@ func (k *Key) start() (err error) {
 		k.cfg.SessionsMax = int(min(uint(k.cfg.SessionsMax), most))
 	}
 	k.sessions = make(chan struct{}, k.cfg.SessionsMax)
-	s, err := k.open()
-	if err != nil {
-		return err
-	}
 	digest := make([]byte, sha256.Size)
 	rand.Read(digest) // never fails
-	der, err := k.signIn(s, digest)
-	if err != nil {
-		return err
-	}
-	k.put(s)
-	if !ecdsa.VerifyASN1(k.public, digest, der) {
-		k.Close()
-		return fmt.Errorf("%w: the public key beside it is another's", ErrKey)
-	}
-	return nil
+	_, err = k.signAnew(digest)
+	return err
 }
 
 // Public is the *ecdsa.PublicKey.
@@ -136,23 +125,39 @@ func (k *Key) sign(digest []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if found {
-		der, err := k.signIn(s, digest)
-		if err == nil || !isLost(err) {
-			k.put(s)
-			return der, err
-		}
-		k.forget()
+	if !found {
+		return k.signAnew(digest)
 	}
-	if s, err = k.open(); err != nil {
+	der, err := k.signIn(s, digest)
+	if err == nil {
+		k.put(s)
+		return der, nil
+	}
+	k.end(s)
+	if !isLost(err) {
+		return nil, err
+	}
+	k.forget()
+	return k.signAnew(digest)
+}
+
+// signAnew signs in a session that it opens.
+func (k *Key) signAnew(digest []byte) ([]byte, error) {
+	s, err := k.open()
+	if err != nil {
 		return nil, err
 	}
 	der, err := k.signIn(s, digest)
+	if err != nil {
+		k.end(s)
+		return nil, err
+	}
 	k.put(s)
-	return der, err
+	return der, nil
 }
 
-// signIn makes one signature in one session.
+// signIn makes one signature in one session, and verifies it: nobody can believe that of another key, and a token that was
+// away may have come back with one beside the same public key.
 func (k *Key) signIn(s session, digest []byte) ([]byte, error) {
 	if err := k.module.SignInit(s.handle, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_ECDSA, nil)}, s.key); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSign, err)
@@ -161,7 +166,14 @@ func (k *Key) signIn(s session, digest []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSign, err)
 	}
-	return derOf(raw)
+	der, err := derOf(raw)
+	if err != nil {
+		return nil, err
+	}
+	if !ecdsa.VerifyASN1(k.public, digest, der) {
+		return nil, fmt.Errorf("%w: the public key beside it is another's", ErrKey)
+	}
+	return der, nil
 }
 
 // derOf turns r‖s, as PKCS #11 has it, into the DER of a crypto.Signer.
@@ -180,8 +192,12 @@ func derOf(raw []byte) ([]byte, error) {
 // coordinateBytes is the length of a number of P-256.
 const coordinateBytes = 32
 
-// isLost tells whether an error may be over with a new session: the token was away, or has forgotten us.
+// isLost tells whether an error may be over with a new session: the token was away, or has forgotten us, or our handle of
+// the key is another's now.
 func isLost(err error) bool {
+	if errors.Is(err, ErrKey) {
+		return true
+	}
 	code, ok := errors.AsType[pkcs11.Error](err)
 	if !ok {
 		return false
@@ -212,12 +228,19 @@ func (k *Key) take() (s session, found bool, err error) {
 
 func (k *Key) put(s session) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.closed {
-		_ = k.module.CloseSession(s.handle) // its signature is made; nothing hangs on how it ends
-		return
+	closed := k.closed
+	if !closed {
+		k.idle = append(k.idle, s)
 	}
-	k.idle = append(k.idle, s)
+	k.mu.Unlock()
+	if closed {
+		k.end(s)
+	}
+}
+
+// end closes a session. One in which something failed may be open all the same, and the token allows only so many.
+func (k *Key) end(s session) {
+	_ = k.module.CloseSession(s.handle) // the signature is made, or what failed is said already
 }
 
 // forget drops all idle sessions: what one has found out holds for the others.
@@ -227,14 +250,15 @@ func (k *Key) forget() {
 	k.idle = nil
 	k.mu.Unlock()
 	for _, s := range idle {
-		_ = k.module.CloseSession(s.handle) // most likely it is gone already
+		k.end(s)
 	}
 }
 
-// Close closes the sessions; those in use, when their signatures are made.
+// Close closes the sessions; those in use, when their signatures are made. It waits for the token no longer than
+// Config.Deadline.
 func (k *Key) Close() {
 	k.mu.Lock()
 	k.closed = true
 	k.mu.Unlock()
-	k.forget()
+	_, _ = within(k.cfg.Deadline, func() ([]byte, error) { k.forget(); return nil, nil }) // what hangs goes on alone
 }

@@ -294,23 +294,12 @@ func TestKey_AnotherKeyUnderTheSameNameIsNotUsed(t *testing.T) {
 func TestOpen_RefusesThePublicKeyOfAnother(t *testing.T) {
 	pinFile := token(t, "pair")
 	importKey(t, "pair", "sti", "01", elliptic.P256())
-	open(t, config("pair", "sti", pinFile)).Close()
-	ctx, slot := module(t, "pair")
-	destroy(t, ctx, slot, pkcs11.CKO_PRIVATE_KEY)
-	importKey(t, "pair", "other", "02", elliptic.P256())
-	// The private key of the one gets the id of the other's public key.
-	session := login(t, ctx, slot)
-	private := find(t, ctx, session, pkcs11.CKO_PRIVATE_KEY)
-	if err := ctx.SetAttributeValue(session, private[0], []*pkcs11.Attribute{
-		pkcs11.NewAttribute(pkcs11.CKA_ID, []byte{1}), pkcs11.NewAttribute(pkcs11.CKA_LABEL, "sti"),
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if err := ctx.CloseAllSessions(slot); err != nil {
-		t.Fatal(err)
-	}
+	swapPrivate(t, "pair")
 	if key, err := hsm.Open(config("pair", "sti", pinFile)); key != nil || !errors.Is(err, hsm.ErrKey) {
 		t.Errorf("%v", err)
+	}
+	if n := sessions(t, "pair"); n != 0 {
+		t.Errorf("%d sessions are left open", n)
 	}
 }
 

@@ -53,12 +53,12 @@ func (k *Key) open() (session, error) {
 	if err != nil {
 		return session{}, fmt.Errorf("%w: %w", ErrToken, err)
 	}
-	key, err := k.enter(handle, info)
-	if err != nil {
-		_ = k.module.CloseSession(handle) // what failed is said already
+	s := session{handle: handle}
+	if s.key, err = k.enter(handle, info); err != nil {
+		k.end(s)
 		return session{}, err
 	}
-	return session{handle, key}, nil
+	return s, nil
 }
 
 func (k *Key) enter(handle pkcs11.SessionHandle, info pkcs11.TokenInfo) (pkcs11.ObjectHandle, error) {
