@@ -62,7 +62,7 @@ func (v *verification) standing(c, decider *candidate) int {
 func (v *verification) show(ctx context.Context, r *passport.RichCallData, to *oob.Rich) {
 	refuse := func(what string, why error) { to.Unverified = append(to.Unverified, what+": "+why.Error()) }
 	set := func(what string, field *string, text string) {
-		if showable(text) {
+		if Showable(text) {
 			*field = text
 		} else {
 			refuse(what, errShowable)
@@ -137,9 +137,9 @@ const textMax = 512
 
 var errShowable = errors.New("it is too long, or holds characters that cannot be shown")
 
-// showable is true of text that shows what it says: no control characters, and none that turn the direction of what
-// stands around them.
-func showable(text string) bool {
+// Showable is true of text that shows what it says: no control characters, none that turn the direction of what stands
+// around them, and not too much of it. No other is shown, so nobody should sign any.
+func Showable(text string) bool {
 	return len(text) <= textMax && utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) })
 }
 
@@ -171,7 +171,7 @@ func showableCard(card string, contents map[string][]byte) error {
 		case !isText || known:
 		case isURI && (scheme == "http" || scheme == "https" || scheme == "data" || scheme == "javascript"):
 			return errors.New("it refers to content whose digest was not signed")
-		case !showable(text):
+		case !Showable(text):
 			return errShowable
 		}
 	}

@@ -274,4 +274,6 @@ func TestATIS96_74_ExpIsAnExpiry(t *testing.T) {
 	p.Holds(token)
 }
 
-func TestATIS96_24_NoCertificateIsRevoked(t *testing.T) { start(t, oobtest.CPSConfig{}).NoneIsRevoked() }
+func TestATIS96_24_NoCertificateIsRevoked(t *testing.T) {
+	start(t, oobtest.CPSConfig{}).NoneIsRevoked()
+}

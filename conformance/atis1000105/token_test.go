@@ -246,4 +246,6 @@ func TestATIS105_47_ExpOfARetrievalIsAnExpiry(t *testing.T) {
 	p.Brings(a, p.Passport("x"))
 }
 
-func TestATIS105_25_NoCertificateIsRevoked(t *testing.T) { start(t, oobtest.CPSConfig{}).NoneIsRevoked() }
+func TestATIS105_25_NoCertificateIsRevoked(t *testing.T) {
+	start(t, oobtest.CPSConfig{}).NoneIsRevoked()
+}

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/viaduct-oob/viaduct/identity"
 	"github.com/viaduct-oob/viaduct/internal/uuid"
@@ -141,10 +139,10 @@ func (s *PassportSign) check() error {
 	switch {
 	case !s.IAT.IsZero() && s.IAT.Unix() <= 0:
 		return errors.New("--iat is after 1970-01-01T00:00:00Z: PASSporTs count the seconds since then")
-	case hasUnshowable(s.Nam):
-		return errors.New("--nam holds control characters, or such as turn the direction of the text: nobody would show it")
-	case hasUnshowable(s.CRN):
-		return errors.New("--crn holds control characters, or such as turn the direction of the text: nobody would show it")
+	case !stivs.Showable(s.Nam):
+		return errors.New("--nam is too long, or holds control characters or such as turn the direction of the text: nobody would show it")
+	case !stivs.Showable(s.CRN):
+		return errors.New("--crn is too long, or holds control characters or such as turn the direction of the text: nobody would show it")
 	case s.Attest != "" && !passport.Attestation(s.Attest).Valid():
 		return errors.New("--attest is A, B or C")
 	case s.OrigID != "" && !uuid.Is(s.OrigID):
@@ -167,11 +165,6 @@ func (s *PassportSign) check() error {
 		return errors.New("--header: no SIP message carries a div-o; it goes out of band, or take --type div")
 	}
 	return nil
-}
-
-// hasUnshowable is true of text that verifiers do not show: it would not show what it says.
-func hasUnshowable(text string) bool {
-	return !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) })
 }
 
 func typeNames(types []passport.Type) string {

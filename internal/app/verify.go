@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/viaduct-oob/viaduct/passport"
 	"github.com/viaduct-oob/viaduct/stivs"
 	"github.com/viaduct-oob/viaduct/trust"
+	"github.com/viaduct-oob/viaduct/trust/crl"
 	"github.com/viaduct-oob/viaduct/trust/stipa"
 )
 
@@ -71,7 +71,7 @@ func (b *Believer) revoke(verifier *trust.Verifier) error {
 	if b.CRL == "" || len(b.CRLSigner) == 0 {
 		return errors.New("--crl and --crl-signer go together: a list counts when who signed it is known")
 	}
-	body, err := os.ReadFile(b.CRL)
+	body, err := readFile(b.CRL, crl.BytesMax)
 	if err != nil {
 		return plain(err)
 	}
@@ -98,7 +98,7 @@ type PassportVerify struct {
 	Lab            string        `type:"existingdir" placeholder:"DIR" help:"Laboratory from lab init; gives anchors and repository."`
 	Orig           string        `placeholder:"NUMBER" help:"Calling number of the call; that of the token if left out, and then nothing is said about the call."`
 	Dest           string        `placeholder:"NUMBER" help:"Called number of the call; that of the token if left out."`
-	At             time.Time     `format:"2006-01-02T15:04:05Z07:00" placeholder:"TIME" help:"Verify as at this time (RFC 3339); now if left out."`
+	At             time.Time     `placeholder:"TIME" help:"Verify as at this time, such as 2026-11-22T10:00:00Z; now if left out."`
 	Fresh          time.Duration `default:"60s" help:"How far iat may be from the time, to either side (${default})."`
 	Accept         []string      `enum:"base,rcd" placeholder:"TYPE" help:"Let PASSporTs of this type, base or rcd, prove a caller without attestation, as delegates sign them; may be repeated."`
 	PrioritySigner []string      `placeholder:"SPC" help:"Provider whose rph PASSporTs count; may be repeated."`
