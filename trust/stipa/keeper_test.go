@@ -24,9 +24,24 @@ import (
 // kept is a Keeper of a trust list, with what it has told its surroundings.
 type kept struct {
 	*stipa.Keeper[*stipa.List]
-	accepted  []uint64 // sequences
-	withdrawn int
-	log       *logbook
+	log *logbook
+
+	mu   sync.Mutex // the passing of time orders nothing, as the race detector sees it
+	used []uint64   // sequences
+	gone int
+}
+
+// accepted gives the sequences of the lists that were put to use.
+func (k *kept) accepted() []uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.used)
+}
+
+func (k *kept) withdrawn() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.gone
 }
 
 // logbook is what was logged, a line for each.
@@ -53,8 +68,8 @@ func (l *laboratory) keeper(edit func(*stipa.Config[*stipa.List])) *kept {
 	k := &kept{log: &logbook{}}
 	cfg := stipa.Config[*stipa.List]{
 		Name: "sti-ca-list", Source: l.source(), Check: l.pinned().Check, Refresh: time.Hour, Timeout: time.Minute,
-		Accept:   func(list *stipa.List) { k.accepted = append(k.accepted, list.Sequence) },
-		Withdraw: func() { k.withdrawn++ },
+		Accept:   func(list *stipa.List) { k.mu.Lock(); defer k.mu.Unlock(); k.used = append(k.used, list.Sequence) },
+		Withdraw: func() { k.mu.Lock(); defer k.mu.Unlock(); k.gone++ },
 		Log:      slog.New(slog.NewTextHandler(k.log, nil)),
 	}
 	if edit != nil {
@@ -90,8 +105,8 @@ func pass(d time.Duration) {
 
 func (k *kept) wants(t *testing.T, what string, accepted []uint64, alarm stipa.Alarm) {
 	t.Helper()
-	if s := k.State(); !slices.Equal(k.accepted, accepted) || s.Alarm != alarm || s.Believed != (len(accepted) > k.withdrawn) {
-		t.Errorf("%s: accepted %v, want %v; alarm %s, want %s; believed %t; last problem %s", what, k.accepted, accepted, s.Alarm, alarm, s.Believed, s.LastProblem.Name())
+	if s := k.State(); !slices.Equal(k.accepted(), accepted) || s.Alarm != alarm || s.Believed != (len(accepted) > k.withdrawn()) {
+		t.Errorf("%s: accepted %v, want %v; alarm %s, want %s; believed %t; last problem %s", what, k.accepted(), accepted, s.Alarm, alarm, s.Believed, s.LastProblem.Name())
 	}
 }
 
@@ -312,8 +327,8 @@ func TestKeeper_AlarmAndExpiry(t *testing.T) {
 					k.wants(t, "a second before it expires", []uint64{1}, stipa.AlarmStale)
 					pass(time.Second)
 					k.wants(t, "expired", []uint64{1}, stipa.AlarmExpired)
-					if (k.withdrawn == 1) != stops {
-						t.Errorf("withdrawn %d times", k.withdrawn)
+					if (k.withdrawn() == 1) != stops {
+						t.Errorf("withdrawn %d times", k.withdrawn())
 					}
 					pass(100 * time.Hour)
 					l.serveText(renewed)
@@ -322,8 +337,8 @@ func TestKeeper_AlarmAndExpiry(t *testing.T) {
 						t.Errorf("not taken up again: %+v", s)
 					}
 					// The same certificates were in use all the time, or have to be put to use anew.
-					if want := map[bool][]uint64{false: {1}, true: {1, 2}}[stops]; !slices.Equal(k.accepted, want) {
-						t.Errorf("accepted %v, want %v", k.accepted, want)
+					if want := map[bool][]uint64{false: {1}, true: {1, 2}}[stops]; !slices.Equal(k.accepted(), want) {
+						t.Errorf("accepted %v, want %v", k.accepted(), want)
 					}
 				})
 				want := 7 // accepted, refused, stale, expired, good again, accepted, over
@@ -371,7 +386,7 @@ func TestKeeper_NewCheckJudgesWhatIsHeld(t *testing.T) {
 			k.SetCheck(l.pinned().Check)
 			k.wants(t, "the same", []uint64{9}, stipa.NoAlarm)
 			k.SetCheck(l.signers(stipa.SignersConfig{Pinned: []*x509.Certificate{stranger.Signer.Certificate}}).Check)
-			if s := k.State(); s.Believed || s.Number != nil || k.withdrawn != 1 {
+			if s := k.State(); s.Believed || s.Number != nil || k.withdrawn() != 1 {
 				t.Errorf("still believed: %+v", s)
 			}
 			l.serveText(theirs)
@@ -439,12 +454,12 @@ func TestKeeper_AcrossARestart(t *testing.T) {
 				l.serveText(older)
 				pass(c.wait)
 				k := l.keeper(edit)
-				if !slices.Equal(k.accepted, c.accepted) || k.State().LastProblem != c.problem {
-					t.Errorf("accepted %v, %s; want %v, %s", k.accepted, k.State().LastProblem.Name(), c.accepted, c.problem.Name())
+				if !slices.Equal(k.accepted(), c.accepted) || k.State().LastProblem != c.problem {
+					t.Errorf("accepted %v, %s; want %v, %s", k.accepted(), k.State().LastProblem.Name(), c.accepted, c.problem.Name())
 				}
 				k.during(t, func() {})
-				if !slices.Equal(k.accepted, c.after) {
-					t.Errorf("then accepted %v, want %v", k.accepted, c.after)
+				if !slices.Equal(k.accepted(), c.after) {
+					t.Errorf("then accepted %v, want %v", k.accepted(), c.after)
 				}
 			})
 		})
