@@ -111,9 +111,7 @@ func (v *verification) contents(ctx context.Context, r *passport.RichCallData) (
 		case i == RichLinksMax:
 			return nil, errors.New("too many URIs")
 		}
-		body, err := any(v.verifier).(interface {
-			Content(context.Context, string, int) ([]byte, error)
-		}).Content(ctx, links[i].URI, RichContentBytesMax)
+		body, err := v.verifier.Content(ctx, links[i].URI, RichContentBytesMax)
 		if err != nil {
 			return nil, err
 		}
