@@ -51,14 +51,22 @@ func (v *verification) believe(ctx context.Context, c *candidate, shares int) bo
 		c.record(v.spent(c), a.ended, a.ended)
 }
 
+// because is the cause of a fault, which says more than the fault: that is the case.
+func because(err error) string {
+	if f := oob.FaultOf(err); f.Err != nil {
+		return f.Err.Error()
+	}
+	return err.Error()
+}
+
 func (a *attempt) fetched() finding {
 	switch {
 	case a.tried || errors.Is(a.err, oob.CredentialUntrusted):
 		return pass("there is a certificate")
 	case errors.Is(a.err, trust.ErrX5U):
-		return fail(E7, a.err.Error())
+		return fail(E7, because(a.err))
 	case a.err != nil:
-		return fail(E8, a.err.Error())
+		return fail(E8, because(a.err))
 	}
 	return fail(E8, "no certificate")
 }
@@ -66,7 +74,7 @@ func (a *attempt) fetched() finding {
 func (v *verification) trusted(a *attempt, c *candidate) finding {
 	switch {
 	case !a.tried:
-		return fail(E17, a.err.Error())
+		return fail(E17, because(a.err))
 	case a.credential == nil: // it was believed, but the signature is not its key's
 		return pass("a trust anchor stands behind it")
 	}
