@@ -37,7 +37,14 @@ var suites = []suite{
 		{figure: figure{Name: "certificate from the cache, judged", Unit: "ns"}, benchmark: "Verify_Warm", metric: "ns/op"},
 	}},
 	{"stivs", "^BenchmarkVerify$", "3", []collected{
-		{figure: figure{Name: "verdict on a call in band ÷ ecdsa.VerifyASN1", Unit: "ratio"}, benchmark: "Verify", metric: "x-ecdsa"},
+		{figure: figure{Name: "verdict on a call in band ÷ ecdsa.VerifyASN1", Unit: "ratio", Most: 1.20}, benchmark: "Verify", metric: "x-ecdsa"},
+	}},
+	{"trust", "^BenchmarkHundredThousandChains$", "1", []collected{
+		{figure: figure{Name: "100,000 chains in the cache", Unit: "MB", Most: 400}, benchmark: "HundredThousandChains", metric: "MB"},
+	}},
+	{"trust/crl", "^Benchmark(LoadMillion|Lookup)$", "1", []collected{
+		{figure: figure{Name: "revocation list of a million entries: load", Unit: "ns", Most: 3e9}, benchmark: "LoadMillion", metric: "ns/op"},
+		{figure: figure{Name: "revocation list of a million entries: look-up", Unit: "ns", Most: 1000}, benchmark: "Lookup", metric: "ns/op"},
 	}},
 	{"internal/store", "^Benchmark(MemoryMillion|Retrieve|Expiry)$", "1", []collected{
 		{figure: figure{Name: "store, memory of a record beside its PASSporT, numbers scattered", Unit: "bytes", Most: 300}, benchmark: "MemoryMillion/scattered", metric: "B/record-over-payload"},
