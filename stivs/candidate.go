@@ -76,14 +76,32 @@ func newCandidate(source oob.Source, place, text string) *candidate {
 }
 
 // NestedMax bounds how many PASSporTs nested in others are judged, of all those of one road together.
-const NestedMax = 8
+const NestedMax = 12
+
+// unfold puts behind each div-o what it holds. Each has an equal share of the room, so that no other can take it.
+func (v *verification) unfold(road []*candidate) []*candidate {
+	isHolder := func(c *candidate) bool { return c.wrong == noCase && c.envelope.Header.PPT == passport.DivO }
+	holders := 0
+	for _, c := range road {
+		if isHolder(c) {
+			holders++
+		}
+	}
+	if holders == 0 {
+		return road
+	}
+	all := make([]*candidate, 0, len(road)+NestedMax)
+	for _, c := range road {
+		if all = append(all, c); isHolder(c) {
+			all = append(all, c.nested(max(1, NestedMax/holders))...)
+		}
+	}
+	return all
+}
 
 // nested gives the PASSporTs that a div-o holds (RFC 8946 §5), from the outermost inward: all of them, if there is room for
 // so many, or none. The steps judge each by itself, and ways what they say together.
 func (c *candidate) nested(room int) []*candidate {
-	if c.wrong != noCase || c.envelope.Header.PPT != passport.DivO || c.outer != oob.SourceNone {
-		return nil
-	}
 	tokens, err := c.envelope.Nested()
 	if err != nil || len(tokens) > room {
 		return nil

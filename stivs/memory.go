@@ -37,8 +37,9 @@ const MemoryMax = 2_000_000
 // often within the window, no call is verified out of band.
 const gatheringMax = 64
 
-// nameMax bounds what is kept of the ID of a call, in bytes.
-const nameMax = 256
+// IDBytesMax bounds the ID of a call that can be verified out of band: such a verdict may have to be withdrawn, and so the
+// ID is kept.
+const IDBytesMax = 1024
 
 // NewMemory makes a memory for services with such a freshness, and such a Config.Transfer.
 func NewMemory(freshness oob.Freshness, transfer time.Duration) *Memory {
@@ -77,6 +78,7 @@ type use struct {
 	call      callID
 	name      string
 	outOfBand bool // and it may be another's therefore
+	lost      bool // it has been taken back: no call is verified with it any more
 }
 
 // pair is who calls whom.
@@ -104,6 +106,11 @@ type proof struct {
 	origID string // empty in types that have none
 	signer string
 	user   callID // the call that it has verified; zero for none
+	seen   time.Time
+}
+
+func (p proof) is(other proof) bool {
+	return p.iat == other.iat && p.origID == other.origID && p.signer == other.signer
 }
 
 // spend says that a PASSporT is to verify a call. V1 means that it has verified another, by; V4 that this cannot be known.
@@ -112,19 +119,30 @@ func (m *Memory) spend(key useKey, u use, now time.Time) (wrong Case, by callID)
 	defer m.mu.Unlock()
 	earlier, found := m.used.get(key, now)
 	switch {
-	case found && earlier.call == u.call:
-		return noCase, u.call
-	case found:
+	case found && (earlier.call != u.call || earlier.lost):
 		return V1, earlier.call
+	case found:
+		earlier.outOfBand = earlier.outOfBand && u.outOfBand // what the call has brought itself is its own
+		return noCase, u.call
 	case m.used.full(m.max):
 		return V4, by
 	}
-	u.name = u.name[:min(len(u.name), nameMax)]
 	m.used.put(key, &u)
 	return noCase, u.call
 }
 
-// takeBack gives the name of the call that a PASSporT has verified out of band, once.
+// spentBy gives the call that a PASSporT has verified.
+func (m *Memory) spentBy(key useKey, now time.Time) (by callID, found bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u, found := m.used.get(key, now)
+	if !found {
+		return by, false
+	}
+	return u.call, true
+}
+
+// takeBack gives the name of the call that a PASSporT has verified out of band, once: it verifies nobody any more.
 func (m *Memory) takeBack(key useKey, now time.Time) (name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -132,7 +150,7 @@ func (m *Memory) takeBack(key useKey, now time.Time) (name string) {
 	if !found || !u.outOfBand {
 		return ""
 	}
-	u.outOfBand = false
+	u.outOfBand, u.lost = false, true
 	return u.name
 }
 
@@ -158,7 +176,6 @@ func (m *Memory) gather(p pair, call gathered, proofs []proof, early time.Durati
 	}
 	m.pairs.put(p, g) // also of an old one: it lives on
 	g.forget(now.Add(-m.pairs.window))
-	call.name = call.name[:min(len(call.name), nameMax)]
 	g.add(call, proofs)
 	if !g.over && g.claims(early) <= g.sufficient() {
 		return noCase, nil
@@ -175,7 +192,7 @@ func (m *Memory) gather(p pair, call gathered, proofs []proof, early time.Durati
 // forget leaves out what nothing fresh can have to do with any more.
 func (g *gathering) forget(before time.Time) {
 	g.calls = slices.DeleteFunc(g.calls, func(c gathered) bool { return c.at.Before(before) })
-	g.proofs = slices.DeleteFunc(g.proofs, func(p proof) bool { return p.iat < before.Unix() })
+	g.proofs = slices.DeleteFunc(g.proofs, func(p proof) bool { return p.seen.Before(before) })
 	g.over = g.over && len(g.calls)+len(g.proofs) > 0
 }
 
@@ -193,9 +210,12 @@ func (g *gathering) add(call gathered, proofs []proof) {
 	}
 	for _, p := range proofs {
 		here := p.user == callID{} || slices.ContainsFunc(g.calls, func(c gathered) bool { return c.id == p.user })
-		p.user = callID{}
+		p.user, p.seen = callID{}, call.at
+		known := slices.IndexFunc(g.proofs, p.is)
 		switch {
-		case !here || slices.Contains(g.proofs, p):
+		case !here:
+		case known >= 0:
+			g.proofs[known].seen = call.at
 		case len(g.proofs) == gatheringMax:
 			g.over = true
 		default:
@@ -220,26 +240,25 @@ func (g *gathering) claims(early time.Duration) int {
 	return n
 }
 
-// sufficient is for how many calls there are PASSporTs: as many as some signer has made. Of those that it made in the
-// same second, the ones that name an origin are of as many calls as there are origins, and the others are of these.
+// sufficient is for how many calls there are PASSporTs: as many as some signer has made. Where it names origins, its
+// PASSporTs that name none come beside those; where it names none, it has made one call a second.
 func (g *gathering) sufficient() int {
-	type second struct {
-		signer string
-		iat    int64
-	}
-	origins := map[second]int{}
-	for _, p := range g.proofs {
-		at := second{p.signer, p.iat}
+	type count struct{ withOrigin, without int }
+	counts, most := map[string]count{}, 0
+	for _, p := range g.proofs { // no two are equal
+		c := counts[p.signer]
 		if p.origID != "" {
-			origins[at]++ // no two proofs are equal
+			c.withOrigin++
 		} else {
-			origins[at] += 0
+			c.without++
 		}
+		counts[p.signer] = c
 	}
-	most, bySigner := 0, map[string]int{}
-	for at, n := range origins {
-		bySigner[at.signer] += max(1, n)
-		most = max(most, bySigner[at.signer])
+	for _, c := range counts {
+		if c.withOrigin == 0 {
+			c.withOrigin = c.without
+		}
+		most = max(most, c.withOrigin)
 	}
 	return most
 }

@@ -24,7 +24,11 @@ func (v *verification) spent(c *candidate) finding {
 }
 
 func (v *verification) spend(c *candidate) finding {
-	wrong, by := v.memory.spend(v.useKey(c), use{call: v.id, name: v.call.ID, outOfBand: c.road() == oob.SourceOutOfBand}, v.began)
+	if by, found := v.memory.spentBy(textKey(c), v.began); found && by != v.id {
+		c.user = by
+		return fail(V1, "another call has come with it")
+	}
+	wrong, by := v.memory.spend(v.useKey(c), v.use(c), v.began)
 	c.user = by
 	switch wrong {
 	case noCase:
@@ -35,7 +39,26 @@ func (v *verification) spend(c *candidate) finding {
 	return fail(wrong, "no more PASSporTs can be remembered")
 }
 
+func (v *verification) use(c *candidate) use {
+	return use{call: v.id, name: v.call.ID, outOfBand: c.road() == oob.SourceOutOfBand}
+}
+
+// spendRest says of the other PASSporTs that came with a call which has passed in band that they came with it: they are
+// of this call, and verify no other. They have not been verified, so they are known by their text.
+func (v *verification) spendRest() {
+	for _, c := range v.current {
+		if c != v.winner && c.role == proves && c.wrong == noCase && c.road() == oob.SourceInBand {
+			v.memory.spend(textKey(c), v.use(c), v.began)
+		}
+	}
+}
+
+// textKey is what a PASSporT says, whoever says it.
+func textKey(c *candidate) useKey { return sha256.Sum256([]byte(c.envelope.SigningInput())) }
+
 // useKey is what the PASSporT says, and who says it. One that names several called parties is for a call to each of them.
+// Two calls between the same numbers, signed in the same second with the same origid, cannot be told apart: signers that
+// use one origid for many calls have the second of such calls refused.
 func (v *verification) useKey(c *candidate) useKey {
 	said := appendPart(make([]byte, 0, 512), c.signer())
 	said = binary.BigEndian.AppendUint64(said, uint64(c.claims.IAT.Unix()))
@@ -43,8 +66,16 @@ func (v *verification) useKey(c *candidate) useKey {
 	for _, dest := range c.claims.Dest {
 		said = appendPart(said, dest.String())
 	}
-	if len(c.claims.Dest) > 1 && c.claims.Names(v.call.Dest) {
-		said = appendPart(said, v.call.Dest.String())
+	if len(c.claims.Dest) > 1 {
+		called := v.call.Dest
+		if len(c.diversions) > 0 {
+			called = c.diversions[0].From
+		}
+		said = appendPart(said, called.String())
+	}
+	said = appendPart(said, c.claims.MSGI)
+	for _, key := range c.claims.MKY {
+		said = appendPart(appendPart(said, key.Alg), key.Dig)
 	}
 	if c.role == prioritises {
 		said = appendPart(said, string(passport.RPH)) // it comes beside the PASSporT of the call, from the same hand
@@ -57,7 +88,7 @@ func appendPart(b []byte, text string) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(text))), text...)
 }
 
-// signer stands for who signed, also when its certificate is renewed.
+// signer stands for who signed: a provider, also when its certificate is renewed; or the certificate of a delegate.
 func (c *candidate) signer() string {
 	if spc := c.signerSPC(); spc != "" {
 		return spc
@@ -183,10 +214,30 @@ func (v *verification) compared(here, there *candidate) oob.Verdict {
 // tradedFor is the verdict where out of band decides although in band is good: as on a call that has nothing in band.
 func (v *verification) tradedFor(there *candidate) oob.Verdict {
 	if f := v.spend(there); f.outcome == oob.CheckFailed {
-		v.check(oob.Check{Name: "single use", Of: there.place, Case: f.wrong.String(), Section: f.wrong.Row().Section, Outcome: f.outcome, Detail: f.detail})
-		return v.withhold(there, f.wrong)
+		there.checks = there.checks[:len(there.checks)-1] // that it was only compared
+		there.passed = false
+		there.record(f, v.now(), v.now())
+		there = nil
 	}
 	return v.unlessOutnumbered(there)
+}
+
+// counterpart finds, of the good PASSporTs out of band, the one to compare with that in band: one that says the same, else
+// the first that is not another call's.
+func (v *verification) counterpart(here *candidate) (there *candidate) {
+	for _, c := range v.current {
+		if c.role != proves || !c.passed {
+			continue
+		}
+		if same(here, c) {
+			return c
+		}
+		by, spent := v.memory.spentBy(v.useKey(c), v.began)
+		if there == nil && (!spent || by == v.id) {
+			there = c
+		}
+	}
+	return there
 }
 
 // same tells whether two PASSporTs say the same of a call, whoever carried them.

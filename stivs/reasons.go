@@ -30,7 +30,7 @@ func Reasons(v oob.Verdict, protocol identity.ReasonProtocol) []identity.Reason 
 		decided = decided || t.Case == v.Case
 		reasons = append(reasons, reason(protocol, t.Code, t.Passport))
 	}
-	if !decided { // not by a PASSporT that was judged
+	if !decided && v.Doubt == "" { // not by a PASSporT that was judged, and not because of one that is good in itself
 		reasons = append([]identity.Reason{reason(protocol, v.Code, v.Passport)}, reasons...)
 	}
 	if protocol == identity.ReasonSTIR || len(reasons) == 0 {

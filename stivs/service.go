@@ -102,7 +102,8 @@ type Config struct {
 	// mark from genuine ones between the same two numbers, but cannot get it.
 	KeepOutnumbered bool
 
-	// Withdrawn, if not nil, is told the ID of a call whose verdict holds no longer, and why. It must not block.
+	// Withdrawn, if not nil, is told the ID of a call whose verdict holds no longer, and why; maybe more than once. It must
+	// not block.
 	Withdrawn func(call, why string)
 }
 
@@ -179,7 +180,8 @@ type Call struct {
 	// ID tells calls apart: a call that is verified again, because its request came again or took another route, has the
 	// same, and no other call has. Who replays a request copies its Call-ID too: take together what tells retransmissions,
 	// the Call-ID with the From tag and who sent it. Without an ID, each call of Verify is a call of its own, and a second
-	// one with the same PASSporT is not verified.
+	// one with the same PASSporT is not verified; its verdict cannot be withdrawn. One of more than IDBytesMax is verified
+	// in band alone.
 	ID string
 
 	Orig     tn.Identity // the caller: P-Asserted-Identity, else From

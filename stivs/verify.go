@@ -3,7 +3,6 @@ package stivs
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -78,7 +77,7 @@ func (v *verification) run(ctx context.Context) (verdict oob.Verdict) {
 	verdict = v.noVerdict("The verification service failed.") // unless it returns
 	defer v.survive("verification")
 	inBand, more := v.inBand()
-	asksCPS := v.retriever != nil && v.call.Key != (oob.Key{})
+	asksCPS := v.retriever != nil && v.call.Key != (oob.Key{}) && len(v.call.ID) <= IDBytesMax
 	if len(inBand) == 0 && !asksCPS {
 		v.skipped("date", "there is nothing to verify")
 	} else if !v.dateIsFresh() {
@@ -86,15 +85,18 @@ func (v *verification) run(ctx context.Context) (verdict oob.Verdict) {
 	}
 	v.noteInBand(len(inBand), more)
 	here := v.judge(ctx, inBand, asksCPS, false)
+	if here != nil {
+		v.spendRest()
+	}
 	if !asksCPS || here != nil && v.differ == NotCompared {
 		v.noteUnasked(here)
 		return v.decided(here)
 	}
 	crowd := v.memory.others(v.pair(), v.id, v.began)
 	v.comparing = here != nil
-	there := v.judge(ctx, v.outOfBand(ctx), false, crowd)
+	there := v.judge(ctx, v.outOfBand(ctx), false, crowd || v.comparing)
 	if here != nil {
-		return v.compared(here, there)
+		return v.compared(here, v.counterpart(here))
 	}
 	return v.unlessOutnumbered(there)
 }
@@ -165,13 +167,13 @@ func (v *verification) noteInBand(n int, more bool) {
 // them, so that what is left of the budget can be divided among those that need a certificate; more keeps one share for
 // what comes after, and all wants to know of each that could prove whether it is good.
 func (v *verification) judge(ctx context.Context, road []*candidate, more, all bool) *candidate {
-	for i, room := 0, NestedMax; i < len(road); i++ {
-		v.told = append(v.told, told{of: road[i]})
-		v.take(road[i], stepsToRead)
-		if inner := road[i].nested(room); inner != nil {
-			room -= len(inner)
-			road = slices.Insert(road, i+1, inner...)
-		}
+	for _, c := range road {
+		v.take(c, stepsToRead)
+	}
+	road = v.unfold(road)
+	for _, c := range road {
+		v.told = append(v.told, told{of: c})
+		v.take(c, stepsToRead)
 	}
 	v.judged = append(v.judged, road...)
 	v.current, v.winner = road, nil
@@ -199,13 +201,15 @@ func (v *verification) judge(ctx context.Context, road []*candidate, more, all b
 }
 
 // live are the candidates that are about this call, in the order in which they are to be believed: those that name the
-// called party, then the steps of a diversion, then those that were diverted. What does not decide comes later, see
+// called party, with attestation first, then the steps of a diversion, then those that were diverted. What does not decide comes later, see
 // enrich.
 func (v *verification) live(road []*candidate) []*candidate {
-	var direct, divs, diverted []*candidate
+	var attested, direct, divs, diverted []*candidate
 	for _, c := range road {
 		switch matches := v.take(c, stepsToMatch); {
 		case !matches:
+		case c.role == proves && c.claims.Names(v.call.Dest) && c.envelope.Header.PPT == passport.Shaken:
+			attested = append(attested, c)
 		case c.role == proves && c.claims.Names(v.call.Dest):
 			direct = append(direct, c)
 		case c.role == proves:
@@ -214,6 +218,7 @@ func (v *verification) live(road []*candidate) []*candidate {
 			divs = append(divs, c)
 		}
 	}
+	direct = append(attested, direct...)
 	if len(diverted) == 0 {
 		for _, c := range divs {
 			c.skipRest("it leads from "+c.claims.Div.String()+", whom no other PASSporT names", v.now())
