@@ -312,6 +312,7 @@ func FuzzX5U(f *testing.F) {
 	for seed, accepted := range map[string]bool{
 		"https://cr.example.com/c.pem": true, "HTTPS://cr.example.com:8443": true, "https://[2600::1]:443/a": true,
 		"https://a@b/": false, "https://b/?": false, "https://b/#": false, "https://b\\@c/": false, "https://b:80/": false,
+		"https://%80": false, "https://%62/": false, "https://[fe80::1%25eth0]/": false, "https://b/%62": true,
 	} {
 		if _, err := repository.ParseX5U(seed); (err == nil) != accepted {
 			f.Errorf("%s: %v", seed, err)

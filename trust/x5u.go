@@ -109,12 +109,21 @@ func CheckX5U(x5u string, exempt Laboratory) error {
 	return err
 }
 
+// authority is what stands between scheme and path, as it came. The scheme is known to be https.
+func (s source) authority() string {
+	_, rest, _ := strings.Cut(s.x5u, "//")
+	authority, _, _ := strings.Cut(rest, "/")
+	return authority
+}
+
 func (s source) check(refuseIPLiterals bool) error {
 	switch port := s.url.Port(); {
 	case s.url.Scheme != "https":
 		return fmt.Errorf("not https")
 	case s.host == "":
 		return fmt.Errorf("no host")
+	case strings.ContainsRune(s.authority(), '%'): // net/url decodes it, so that two readers could see two hosts
+		return fmt.Errorf("a host with percent-encoding")
 	case s.url.User != nil:
 		return fmt.Errorf("user information")
 	case strings.ContainsRune(s.x5u, '#'):
