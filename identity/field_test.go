@@ -103,6 +103,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add("a.b.c;info=<u>,d.e.f;info=<v>")
 	f.Add(`a.b.c;x="\",d.e.f;"`)
 	f.Add("a.b.c;info=https://h/x,y")
+	f.Add("..;o=,d.e.f;infb.o=<v>")
 	f.Fuzz(func(t *testing.T, value string) {
 		if joined := strings.Join(identity.Split(value), ","); joined != value {
 			t.Fatalf("Split and join of %q give %q", value, joined)

@@ -58,7 +58,8 @@ func cutParameter(s string) (name, raw, rest string, err error) {
 	if value, hasValue := strings.CutPrefix(rest, "="); hasValue && name != "" {
 		value = trim(value)
 		length := valueLength(value)
-		if length == 0 {
+		// Where an unquoted value goes on as another header field would, [Split] cuts: what reads as one must be one.
+		if length == 0 || value[0] != '"' && value[0] != '<' && len(Split(value[:length])) > 1 {
 			return "", "", "", malformed(name)
 		}
 		raw, rest = value[:length], trim(value[length:])
