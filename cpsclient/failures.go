@@ -107,3 +107,11 @@ var secret = regexp.MustCompile(`[0-9]{7,}|eyJ[\w.-]*|[\w-]{40,}|(?i:\b(?:sips?|
 func blotted(err error) error {
 	return errors.New(secret.ReplaceAllString(err.Error(), "…"))
 }
+
+// outcome is Success for no failure, else the slug of its kind.
+func (f *failure) outcome() string {
+	if f == nil {
+		return Success
+	}
+	return f.fault.Kind.String()
+}

@@ -25,7 +25,7 @@ func (c *Client) Publish(ctx context.Context, p oob.Publication) error {
 	if p.Key.Profile.Row().PublisherSets {
 		access.Deadline = p.Expires
 	}
-	r, fault := c.begin(ctx, true, func(cps *peer) try {
+	r, fault := c.begin(ctx, oob.ActionPublish, func(cps *peer) try {
 		token := ""
 		return func(ctx context.Context) (_ []string, failed *failure) {
 			if token == "" {
@@ -79,7 +79,7 @@ func (c *Client) Retrieve(ctx context.Context, k oob.Key) ([]string, error) {
 	}
 	path := atis.Path(k)
 	patience := time.Now().Add(k.Profile.Row().Patience)
-	r, fault := c.begin(ctx, false, func(cps *peer) try {
+	r, fault := c.begin(ctx, oob.ActionRetrieve, func(cps *peer) try {
 		return func(ctx context.Context) ([]string, *failure) {
 			token, failed := c.mint(cps, c.access(oob.ActionRetrieve, k)) // each is good for one attempt
 			if failed != nil {

@@ -10,6 +10,7 @@ import (
 
 // round is one operation at all CPSs: a goroutine for each, and one who waits for them.
 type round struct {
+	action  oob.Action
 	over    context.Context // when the waiting ends: the caller's context, or the budget
 	cancel  context.CancelFunc
 	answers chan answer
@@ -31,13 +32,13 @@ type try func(context.Context) ([]string, *failure)
 
 // begin asks all CPSs. prepare makes the attempts at one CPS; it is called once for each, at the same time. Attempts
 // are not bound to ctx but to the budget: one that nobody waits for still tells the breaker how its CPS is, and a
-// publication still arrives. lingers says that further attempts are made even then.
-func (c *Client) begin(ctx context.Context, lingers bool, prepare func(p *peer) try) (*round, *oob.Fault) {
+// publication still arrives. Only of that further attempts are made even then.
+func (c *Client) begin(ctx context.Context, action oob.Action, prepare func(p *peer) try) (*round, *oob.Fault) {
 	if err := ctx.Err(); err != nil {
 		return nil, outOfTime().Because(err)
 	}
-	r := &round{answers: make(chan answer), left: make(chan struct{}), heard: make([]answer, len(c.peers))}
-	if !lingers {
+	r := &round{action: action, answers: make(chan answer), left: make(chan struct{}), heard: make([]answer, len(c.peers))}
+	if action != oob.ActionPublish {
 		r.quit = r.left
 	}
 	budget := time.Now().Add(c.config.Budget)
@@ -62,7 +63,7 @@ func (c *Client) begin(ctx context.Context, lingers bool, prepare func(p *peer) 
 // pursue makes attempts at one CPS until one succeeds, or another would be of no use or too late.
 func (c *Client) pursue(ctx context.Context, r *round, cps int, ask try) {
 	for pause := c.config.Retry; ; pause *= 2 {
-		passports, failed := c.attempt(ctx, c.peers[cps], ask)
+		passports, failed := c.attempt(ctx, r.action, c.peers[cps], ask)
 		if failed == nil {
 			r.tell(answer{cps: cps, passports: passports, last: true})
 			return
@@ -78,7 +79,9 @@ func (c *Client) pursue(ctx context.Context, r *round, cps int, ask try) {
 }
 
 // attempt lets the breaker decide and learn.
-func (c *Client) attempt(ctx context.Context, p *peer, ask try) ([]string, *failure) {
+func (c *Client) attempt(ctx context.Context, action oob.Action, p *peer, ask try) (passports []string, failed *failure) {
+	began := time.Now()
+	defer func() { tellObserver(ctx, p, action, began, len(passports), failed) }()
 	probe, ok := p.breaker.enter(c.config.Now())
 	if !ok {
 		return nil, &failure{fault: oob.Faultf(oob.PeerFailed, "the CPS has failed before and is left alone").Because(errOpen)}
@@ -86,7 +89,7 @@ func (c *Client) attempt(ctx context.Context, p *peer, ask try) ([]string, *fail
 	whole := remaining(ctx) > c.config.Timeout*9/10 // else silence is the budget's doing
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	passports, failed := ask(ctx)
+	passports, failed = ask(ctx)
 	shown := well
 	switch {
 	case failed == nil:

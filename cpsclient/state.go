@@ -38,16 +38,12 @@ type tally struct {
 }
 
 func (t *tally) add(failed *failure) {
-	outcome := Success
-	if failed != nil {
-		outcome = failed.fault.Kind.String()
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.counts == nil {
 		t.counts = map[string]int64{}
 	}
-	t.counts[outcome]++
+	t.counts[failed.outcome()]++
 }
 
 func (t *tally) all() map[string]int64 {
