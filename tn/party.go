@@ -11,25 +11,11 @@ import (
 // digits, * and # (RFC 8224 §8.1; the last two are local policy); a user that is no number after all makes a URI
 // identity (RFC 8224 §8.5). The error wraps [ErrNotIdentity].
 func (p Plan) Identity(s string) (Identity, error) {
-	if len(s) > textLengthMax {
-		return Identity{}, fmt.Errorf("%w: %d bytes, at most %d", ErrNotIdentity, len(s), textLengthMax)
-	}
-	address, err := addrSpec(s)
+	a, err := ReadAddress(s)
 	if err != nil {
 		return Identity{}, err
 	}
-	scheme, rest, ok := cutScheme(address)
-	switch {
-	case !ok:
-		return numberIdentity(p.Number(address))
-	case scheme == "tel":
-		return numberIdentity(p.subscriber(rest))
-	case scheme == "sip" || scheme == "sips":
-		if n, ok := p.sipNumber(rest); ok {
-			return Of(n), nil
-		}
-	}
-	return ParseURI(address)
+	return a.identity(p)
 }
 
 func numberIdentity(n Number, err error) (Identity, error) {
@@ -37,32 +23,6 @@ func numberIdentity(n Number, err error) (Identity, error) {
 		return Identity{}, fmt.Errorf("%w: %w", ErrNotIdentity, err)
 	}
 	return Of(n), nil
-}
-
-// sipNumber finds the number in a SIP URI of which the scheme has been cut off.
-func (p Plan) sipNumber(rest string) (Number, bool) {
-	u, err := cutSIP(rest)
-	if err != nil {
-		return Number{}, false
-	}
-	name, _, _ := strings.Cut(u.user, ";")
-	name, ok := unescape(name)
-	if !ok || !u.isPhone() && !strings.HasPrefix(name, "+") && strings.Trim(name, "0123456789*#") != "" {
-		return Number{}, false
-	}
-	n, err := p.subscriber(u.user)
-	return n, err == nil
-}
-
-// subscriber reads the part of a tel or SIP URI that holds a number (RFC 3966 §3, telephone-subscriber). The
-// parameters are cut off before percent-encoding is undone: an encoded semicolon begins none.
-func (p Plan) subscriber(s string) (Number, error) {
-	number, parameters, _ := strings.Cut(s, ";")
-	number, ok := unescape(number)
-	if !ok {
-		return Number{}, fmt.Errorf("%w: broken percent-encoding", ErrNotNumber)
-	}
-	return p.number(number, parameters)
 }
 
 // addrSpec takes the address out of a header value that may be a name-addr (RFC 3261 §20.10): what stands between

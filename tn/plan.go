@@ -61,21 +61,23 @@ func (p Plan) Number(s string) (Number, error) {
 	}
 	// RFC 8224 §8.3: parameters go before characters are dropped, or their digits would join the number.
 	subscriber, parameters, _ := strings.Cut(s, ";")
-	return p.number(subscriber, parameters)
+	digits, global, err := dropSeparators(subscriber)
+	if err != nil {
+		return Number{}, err
+	}
+	return p.read(digits, global, parameters)
 }
 
-// number reads a number whose parameters have been cut off.
-func (p Plan) number(subscriber, parameters string) (Number, error) {
-	digits, global, err := dropSeparators(subscriber)
+// read reads a number without separators, whose parameters have been cut off.
+func (p Plan) read(digits string, global bool, parameters string) (Number, error) {
 	switch {
-	case err != nil:
-		return Number{}, err
 	case global || strings.ContainsAny(digits, "*#"):
 		return ParseNumber(digits)
 	case p.isForeign(parameters):
 		return Number{}, fmt.Errorf("%w: local to another numbering plan", ErrNotNumber)
 	}
-	return ParseNumber(p.international(digits))
+	international, _ := p.International(digits)
+	return ParseNumber(international)
 }
 
 // dropSeparators leaves the digits, # and * of a number, and tells whether it is marked as international.
@@ -105,19 +107,20 @@ func dropSeparators(s string) (digits string, global bool, err error) {
 	return digits, global, nil
 }
 
-// international puts the country code before a number where the plan tells how, and gives it back unchanged where not.
-func (p Plan) international(digits string) string {
+// International takes a dialled number for what the plan says it is: one with the prefix of foreign numbers, or a
+// national one, which gets its country code. False says that the plan knows no such number; digits are unchanged then.
+func (p Plan) International(digits string) (string, bool) {
 	if rest, ok := cutPrefix(digits, p.InternationalPrefix); ok && rest != "" && rest[0] != '0' {
-		return rest
+		return rest, true
 	}
 	national, prefixed := cutPrefix(digits, p.NationalPrefix)
 	if !prefixed && p.NationalPrefix != "" && !p.PrefixOptional {
-		return digits
+		return digits, false
 	}
 	if p.NationalMax == 0 || len(national) < p.NationalMin || len(national) > p.NationalMax {
-		return digits
+		return digits, false
 	}
-	return p.CountryCode + national
+	return p.CountryCode + national, true
 }
 
 // isForeign reports whether a phone-context says that the number is local to another country (RFC 3966 §5.1.5). The
