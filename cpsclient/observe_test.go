@@ -1,6 +1,7 @@
 package cpsclient_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -49,6 +50,22 @@ func TestEveryAttemptIsToldAlsoInTheBackground(t *testing.T) {
 		}
 		if !slices.Equal(told, want) {
 			t.Errorf("told\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
+		}
+	})
+}
+
+func TestTheClockOfACPSIsCompared(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *network) {
+		url := n.serve("cps.example", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Date", time.Now().Add(7*time.Second).UTC().Format(http.TimeFormat))
+			created(w, r)
+		})
+		up := n.client(n.upstream, nil, url)
+		if err := up.Publish(t.Context(), n.publication(t, oob.Mesh)); err != nil {
+			t.Fatal(err)
+		}
+		if skew := up.States()[0].Skew; skew != 7*time.Second && skew != 8*time.Second {
+			t.Errorf("a clock that is 7 s ahead is told of as %s", skew)
 		}
 	})
 }

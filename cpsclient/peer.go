@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/internal/wire/atis"
@@ -24,6 +25,7 @@ type peer struct {
 	breaker  breaker
 	slots    chan struct{} // one in it for every operation under way
 	tally    tally
+	skew     atomic.Int64 // nanoseconds; see State
 
 	transport http.RoundTripper
 	now       func() time.Time
@@ -135,6 +137,7 @@ func (p *peer) exchange(ctx context.Context, method, path, token string, body []
 		return response{}, silence(ctx, err)
 	}
 	defer res.Body.Close() // an unread rest makes the transport drop the stream or the connection
+	p.noteClock(res.Header.Get("Date"))
 	answer := response{status: res.StatusCode, retryAfter: retryAfter(res.Header, p.now())}
 	answer.body, err = io.ReadAll(io.LimitReader(res.Body, int64(bytesMax)+1))
 	switch {
@@ -144,4 +147,13 @@ func (p *peer) exchange(ctx context.Context, method, path, token string, body []
 		answer.cut = nonsense(oob.Faultf(oob.PeerFailed, "the CPS's answer is longer than %d bytes", bytesMax))
 	}
 	return answer, nil
+}
+
+// noteClock compares a Date field with our clock. It counts whole seconds, so that half of one is added to it.
+func (p *peer) noteClock(date string) {
+	at, err := http.ParseTime(date)
+	if err != nil {
+		return
+	}
+	p.skew.Store(int64(at.Add(time.Second / 2).Sub(p.now()).Round(time.Second)))
 }

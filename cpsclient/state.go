@@ -17,6 +17,9 @@ type State struct {
 	Failures int              // in a row, until now
 	Until    time.Time        // when an open breaker lets the next request through; zero when it is closed
 	Outcomes map[string]int64 // attempts since the start: Success, or the slug of the fault's kind
+	// Skew is how far the CPS's clock was ahead of ours when it last answered, by its Date field, to the second; zero
+	// when it has not said. Access tokens are refused when it is many seconds.
+	Skew time.Duration
 }
 
 // States tells how each CPS stands, in the order of the configuration.
@@ -24,7 +27,7 @@ func (c *Client) States() []State {
 	now := c.config.Now()
 	states := make([]State, 0, len(c.peers))
 	for _, p := range c.peers {
-		s := State{URL: p.base, Outcomes: p.tally.all()}
+		s := State{URL: p.base, Outcomes: p.tally.all(), Skew: time.Duration(p.skew.Load())}
 		s.Breaker, s.Failures, s.Until = p.breaker.state(now)
 		states = append(states, s)
 	}

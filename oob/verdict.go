@@ -119,3 +119,22 @@ type Rich struct {
 	ThirdParty string   // iss: who vouches, where it is not the provider of the caller
 	Unverified []string // what was signed for and is not shown, each with the reason
 }
+
+// VerstatStyle is a spelling of verstat towards a switch. Those with a suffix are not 3GPP's; some vendors' equipment reads
+// them.
+type VerstatStyle uint8
+
+// The styles.
+const (
+	VerstatPlain      VerstatStyle = iota // TN-Validation-Passed (TS 24.229 §7.2A.20)
+	VerstatAttested                       // TN-Validation-Passed-A, -B, -C
+	VerstatAttestedBC                     // TN-Validation-Passed for A; -B, -C
+)
+
+// Verstat spells the verstat of a verdict.
+func (s VerstatStyle) Verstat(v Verdict) string {
+	if s == VerstatPlain || v.Verstat != VerstatPassed || v.Attest == "" || s == VerstatAttestedBC && v.Attest == "A" {
+		return string(v.Verstat)
+	}
+	return string(v.Verstat) + "-" + v.Attest
+}

@@ -23,7 +23,7 @@ func readRPH(value jws.Value) ([]string, error) {
 		}
 		var ok bool
 		values, ok = jws.Strings(value, rphMax)
-		if !ok || slices.ContainsFunc(values, func(v string) bool { return !isPriority(v) }) {
+		if !ok || slices.ContainsFunc(values, func(v string) bool { return !IsPriority(v) }) {
 			return problem(RPHForm, "auth")
 		}
 		return nil
@@ -37,8 +37,8 @@ func readRPH(value jws.Value) ([]string, error) {
 	return values, nil
 }
 
-// isPriority reports whether v is an r-value (RFC 4412 §3.1): namespace "." r-priority.
-func isPriority(v string) bool {
+// IsPriority reports whether v is an r-value (RFC 4412 §3.1): namespace "." r-priority.
+func IsPriority(v string) bool {
 	namespace, priority, _ := strings.Cut(v, ".")
 	return isToken(namespace) && isToken(priority)
 }

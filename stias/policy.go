@@ -18,6 +18,9 @@ type Policy struct {
 	Own       []tn.Range // second: numbers of the provider's own customers get A, whoever calls
 	Customers []string   // third: known customers get B; by the name under which the switch has authenticated them
 	Home      []string   // country codes of home, such as 1, for rows on international calls
+
+	// Priorities say who may assert which priority; nobody any when there are none.
+	Priorities []PriorityRow
 }
 
 // Unsigned is what a row gives to calls that are to go on without a PASSporT.
@@ -63,6 +66,8 @@ type policy struct {
 	from  map[origin][]int // indices of rules, ascending
 	home  []string
 	ours  numbers // all that may be attested A: over them the provider has authority
+
+	priorities []PriorityRow
 }
 
 const (
@@ -87,7 +92,12 @@ func (p Policy) compile() (policy, error) {
 			return policy{}, errors.New("policy: a country code of home is not digits alone")
 		}
 	}
-	c := policy{from: map[origin][]int{}, home: p.Home}
+	for i, row := range p.Priorities {
+		if err := row.check(); err != nil {
+			return policy{}, fmt.Errorf("policy, row %d of priorities: %w", i+1, err)
+		}
+	}
+	c := policy{from: map[origin][]int{}, home: p.Home, priorities: slices.Clone(p.Priorities)}
 	ours := slices.Clone(p.Own)
 	for i, row := range p.Rows {
 		if row.Name == "" {
@@ -214,7 +224,7 @@ func (s *Service) Attest(call Call) Decision {
 }
 
 func (s *Service) decide(call Call) (*rule, Decision) {
-	r := s.policy.decide(call)
+	r := s.policy.Load().decide(call)
 	d := Decision{Attest: r.attest, Reason: r.reason, Row: r.name}
 	switch {
 	case d.Attest == Unsigned:

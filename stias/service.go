@@ -2,15 +2,15 @@
 // that says so, signs on when a call is retargeted, and publishes for the far side of a TDM trunk.
 //
 // Knows: attestation (RFC 8588 §4) and the table that it follows, the provider's numbers, customers and trunks, its
-// signing credential and the change to the next one, the PASSporTs shaken, div and div-o, the Identity header field.
+// signing credential and the change to the next one, the PASSporTs shaken, div, div-o and rph, the Identity header field.
 // Never hears of: HTTP, SIP messages, files, how a CPS is reached, where a key is kept.
 //
-// Read sign.go first, then policy.go, change.go and divert.go.
+// Read sign.go first, then policy.go, change.go, divert.go, retarget.go and priority.go.
 //
 // # Failures
 //
-// [New] and [Service.SetCredential] refuse a credential that could only make worthless signatures. [Service.Sign] and
-// [Service.Divert] sign nothing when there is a [Refusal], when the certificate is not valid now (a stircert.Problem),
+// [New] and [Service.SetCredential] refuse a credential that could only make worthless signatures. [Service.Sign],
+// [Service.Divert], [Service.Retarget] and [Service.Prioritise] sign nothing when there is a [Refusal], when the certificate is not valid now (a stircert.Problem),
 // and for a call that no PASSporT can name (a passport.Problem). A call goes on without a signature then, and no less
 // when a CPS could not be reached: see [Placed]. No error and no printed value holds a key.
 //
@@ -75,7 +75,7 @@ func (cfg Config) text() string {
 // Service signs calls. It is safe for concurrent use.
 type Service struct {
 	cfg    Config // without Credential
-	policy policy
+	policy atomic.Pointer[policy]
 
 	credentials atomic.Pointer[credentials] // what signatures are made with, read without a lock
 	changing    sync.Mutex                  // held by who stores credentials; may be held for as long as the network takes
@@ -92,13 +92,6 @@ func New(cfg Config) (*Service, error) {
 	if err := cfg.Credential.check(cfg.SPC); err != nil {
 		return nil, fmt.Errorf("signing credential: %w", err)
 	}
-	compiled, err := cfg.Policy.compile()
-	if err != nil {
-		return nil, err
-	}
-	if compiled.derives() && len(cfg.OrigIDSecret) < OrigIDSecretMin {
-		return nil, errors.New("policy: a row derives its origids, and there is no secret to derive them with")
-	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -108,8 +101,34 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Margin <= 0 {
 		cfg.Margin = ClockMargin
 	}
-	s := &Service{cfg: cfg, policy: compiled}
+	s := &Service{cfg: cfg}
+	if err := s.SetPolicy(cfg.Policy); err != nil {
+		return nil, err
+	}
 	s.credentials.Store(&credentials{current: newSigning(cfg.Credential)})
 	s.judgeCurrent()
 	return s, nil
+}
+
+// SetPolicy changes to another policy, or refuses one that cannot be meant and changes nothing.
+func (s *Service) SetPolicy(p Policy) error {
+	compiled, err := p.ready(s.cfg.OrigIDSecret)
+	if err == nil {
+		s.policy.Store(&compiled)
+	}
+	return err
+}
+
+// Check refuses a policy with a row that cannot be meant, or that wants origids derived where the secret is too short for it.
+func (p Policy) Check(origIDSecret []byte) error {
+	_, err := p.ready(origIDSecret)
+	return err
+}
+
+func (p Policy) ready(origIDSecret []byte) (policy, error) {
+	compiled, err := p.compile()
+	if err == nil && compiled.derives() && len(origIDSecret) < OrigIDSecretMin {
+		err = errors.New("policy: a row derives its origids, and there is no secret to derive them with")
+	}
+	return compiled, err
 }

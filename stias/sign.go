@@ -75,17 +75,14 @@ func (s *Service) Sign(call Call) (Signed, error) {
 		}
 	}
 	now := s.cfg.Now()
-	date := call.Date
-	if date.IsZero() {
-		date = now
-	}
-	if Fresh.Check(date, now) != nil {
-		return Signed{}, StaleDate
+	date, err := dated(call.Date, now)
+	if err != nil {
+		return Signed{}, err
 	}
 	if !rule.resign && fitsAny(call, now) {
 		return Signed{}, AlreadySigned
 	}
-	signed := Signed{Decision: decision, OrigID: s.origID(call, rule), IAT: date.Truncate(time.Second).UTC()}
+	signed := Signed{Decision: decision, OrigID: s.origID(call, rule), IAT: date}
 	return s.sign(signed, now, passport.Shaken, passport.Claims{
 		IAT: signed.IAT, Orig: call.Orig, Dest: call.Dest, Attest: signed.Attest, OrigID: signed.OrigID,
 		MKY: call.Fingerprints,

@@ -8,6 +8,13 @@ import (
 func changedKeys(was, is Config) []string {
 	// What a reload has taken over, or reads anew although its name is the same.
 	was.CPS.TLS, is.CPS.TLS = TLSConfig{}, TLSConfig{}
+	for _, c := range []*Config{&was, &is} {
+		c.Trunks = nil
+		c.API.TLS, c.API.Clients, c.API.Base, c.API.KeyInQuery = TLSConfig{}, nil, "", false
+		c.Peers = PeersConfig{Warm: c.Peers.Warm}
+		c.Verification = VerificationConfig{Freshness: c.Verification.Freshness, Transfer: c.Verification.Transfer}
+		c.Signing = SigningConfig{SPC: c.Signing.SPC, Margin: c.Signing.Margin, OrigIDSecret: c.Signing.OrigIDSecret, FreshDiversions: c.Signing.FreshDiversions}
+	}
 	was.Trust.forgetReloaded()
 	is.Trust.forgetReloaded()
 	return differences(reflect.ValueOf(was), reflect.ValueOf(is), "")

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -35,11 +36,11 @@ func (c *Check) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(std.Out, "CPS on %s, TLS certificate of %s until %s\n", file.CPS.Listen,
-		strings.Join(tlsNames(p.certificate.Leaf), ", "), p.certificate.Leaf.NotAfter.UTC().Format(time.RFC3339))
-	fmt.Fprintf(std.Out, "  addressed as %s\n", strings.Join(file.CPS.Audience, ", "))
-	for _, profile := range p.profiles {
-		fmt.Fprintf(std.Out, "  serves %s (%s)\n", profile, profile.Row().Document)
+	if p.cps != nil {
+		p.cps.describe(std.Out, file)
+	}
+	if p.switches != nil {
+		p.switches.describe(std.Out, file)
 	}
 	good, err := p.trust.describe(std.Out)
 	if err != nil {
@@ -57,6 +58,15 @@ func (c *Check) Run(std *Streams) error {
 	return nil
 }
 
+func (p *cpsPlan) describe(out io.Writer, file *configFile) {
+	fmt.Fprintf(out, "CPS on %s, TLS certificate of %s until %s\n", file.CPS.Listen,
+		strings.Join(tlsNames(p.certificate.Leaf), ", "), p.certificate.Leaf.NotAfter.UTC().Format(time.RFC3339))
+	fmt.Fprintf(out, "  addressed as %s\n", strings.Join(file.CPS.Audience, ", "))
+	for _, profile := range p.profiles {
+		fmt.Fprintf(out, "  serves %s (%s)\n", profile, profile.Row().Document)
+	}
+}
+
 func tlsNames(leaf *x509.Certificate) []string {
 	names := leaf.DNSNames
 	for _, ip := range leaf.IPAddresses {
@@ -67,29 +77,67 @@ func tlsNames(leaf *x509.Certificate) []string {
 
 // plan is a configuration whose files have been read and whose words have been understood.
 type plan struct {
+	cps      *cpsPlan    // nil without
+	switches *switchPlan // nil without
+	trust    *trustPlan
+}
+
+// cpsPlan is what a configuration says of a CPS.
+type cpsPlan struct {
 	certificate tls.Certificate
 	profiles    []oob.Profile
 	retention   map[oob.Profile]time.Duration
 	depth       cps.Depth
-	trust       *trustPlan
 }
 
-var depths = map[string]cps.Depth{
-	"verify": cps.InspectVerify, "match": cps.InspectMatch, "off": cps.InspectOff,
-}
+var depths = words[cps.Depth]{"verify": cps.InspectVerify, "match": cps.InspectMatch, "off": cps.InspectOff}
 
 // resolve finds everything that is wrong with a configuration, not only the first thing.
 func resolve(file *configFile) (*plan, error) {
-	p := &plan{retention: map[oob.Profile]time.Duration{}}
+	p := &plan{}
 	faults := &configError{file: file}
 	note := func(path string, err error) {
 		if err != nil {
 			faults.faults = append(faults.faults, configFault{path: path, text: err.Error()})
 		}
 	}
+	note("$.management.listen", checkAddress(file.Management.Listen))
+	p.cps = resolveCPS(file, note)
+	p.switches = resolveSwitches(file, note)
+	if p.cps == nil && p.switches == nil {
+		note("", errors.New("names no role: cps, or sip with trunks"))
+	}
+	believes := p.cps != nil || p.switches != nil && p.switches.verifies
+	note("$.trust.cache_dir", checkDir(file.Trust.CacheDir))
+	for i, host := range file.Trust.Laboratory.Hosts {
+		if host == "" || strings.ContainsAny(host, "/ ") {
+			note(fmt.Sprintf("$.trust.laboratory.hosts[%d]", i), fmt.Errorf("%q is neither host nor host:port", host))
+		}
+	}
+	p.trust = resolveTrust(&file.Trust, believes, note)
+	if p.switches != nil {
+		p.switches.believes = len(p.trust.anchors) > 0 || p.trust.list != nil
+		p.switches.laboratory = p.trust.laboratory
+	}
+	noteTrustBounds(&file.Trust, note)
+	noteLog(file.Log, note)
+	if file.Drain.Delay < 0 || file.Drain.Timeout <= 0 {
+		note("$.drain", errors.New("delay cannot be negative, timeout must be above zero"))
+	}
+	if len(faults.faults) > 0 {
+		return nil, faults
+	}
+	return p, nil
+}
+
+// resolveCPS reads what a CPS needs; nil when there is none.
+func resolveCPS(file *configFile, note func(string, error)) *cpsPlan {
+	if !file.has("cps") {
+		return nil
+	}
+	p := &cpsPlan{retention: map[oob.Profile]time.Duration{}}
 	c := &file.CPS
 	note("$.cps.listen", checkAddress(c.Listen))
-	note("$.management.listen", checkAddress(file.Management.Listen))
 	if file.Management.Listen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
 		note("$.management.listen", errors.New("is that of cps.listen; the two are apart"))
 	}
@@ -101,35 +149,20 @@ func resolve(file *configFile) (*plan, error) {
 			note(fmt.Sprintf("$.cps.audience[%d]", i), fmt.Errorf("%q is no bare host name: no scheme, port or path", name))
 		}
 	}
-	note("$.trust.cache_dir", checkDir(file.Trust.CacheDir))
-	for i, host := range file.Trust.Laboratory.Hosts {
-		if host == "" || strings.ContainsAny(host, "/ ") {
-			note(fmt.Sprintf("$.trust.laboratory.hosts[%d]", i), fmt.Errorf("%q is neither host nor host:port", host))
-		}
-	}
-	var err error
 	if c.TLS.Certificate == "" || c.TLS.Key == "" {
 		note("$.cps.tls", errors.New("needs the files certificate and key"))
 	} else {
+		var err error
 		p.certificate, err = tls.LoadX509KeyPair(c.TLS.Certificate, c.TLS.Key)
 		note("$.cps.tls", plain(err))
 	}
 	p.resolveProfiles(c, note)
-	var known bool
-	if p.depth, known = depths[c.Inspect.Depth]; !known {
-		note("$.cps.inspect.depth", errors.New("is verify, match or off"))
-	}
-	p.trust = resolveTrust(&file.Trust, note)
-	noteLog(file.Log, note)
+	p.depth = depths.read("$.cps.inspect.depth", c.Inspect.Depth, note)
 	noteBounds(c, note)
-	noteTrustBounds(&file.Trust, note)
-	if len(faults.faults) > 0 {
-		return nil, faults
-	}
-	return p, nil
+	return p
 }
 
-func (p *plan) resolveProfiles(c *CPSConfig, note func(string, error)) {
+func (p *cpsPlan) resolveProfiles(c *CPSConfig, note func(string, error)) {
 	for i, name := range c.Profiles {
 		profile, ok := oob.ProfileNamed(name)
 		if !ok {
@@ -193,9 +226,6 @@ func noteBounds(c *CPSConfig, note func(string, error)) {
 	}
 	if c.Inspect.FetchWait <= 0 {
 		note("$.cps.inspect.fetch_wait", errors.New("must be above zero"))
-	}
-	if c.Drain.Delay < 0 || c.Drain.Timeout <= 0 {
-		note("$.cps.drain", errors.New("delay cannot be negative, timeout must be above zero"))
 	}
 }
 

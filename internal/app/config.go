@@ -9,6 +9,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
+	"github.com/viaduct-oob/viaduct/internal/hsm"
 	"github.com/viaduct-oob/viaduct/internal/wire/atis"
 )
 
@@ -16,10 +17,18 @@ import (
 // default; a test keeps that page and this type equal. A key that does not exist is an error, a key that is left out
 // has its default.
 type Config struct {
-	CPS        CPSConfig        `yaml:"cps"`
-	Trust      TrustConfig      `yaml:"trust"`
-	Management ManagementConfig `yaml:"management"`
-	Log        LogConfig        `yaml:"log"`
+	CPS          CPSConfig          `yaml:"cps"`
+	SIP          SIPConfig          `yaml:"sip"`
+	API          APIConfig          `yaml:"api"`
+	Trunks       []TrunkConfig      `yaml:"trunks"`
+	Signing      SigningConfig      `yaml:"signing"`
+	Verification VerificationConfig `yaml:"verification"`
+	Peers        PeersConfig        `yaml:"peers"`
+	Trace        TraceConfig        `yaml:"trace"`
+	Trust        TrustConfig        `yaml:"trust"`
+	Management   ManagementConfig   `yaml:"management"`
+	Drain        DrainConfig        `yaml:"drain"`
+	Log          LogConfig          `yaml:"log"`
 }
 
 // CPSConfig is the role of a Call Placement Service.
@@ -40,7 +49,6 @@ type CPSConfig struct {
 
 	Rates  RatesConfig  `yaml:"rates"`
 	Limits LimitsConfig `yaml:"limits"`
-	Drain  DrainConfig  `yaml:"drain"`
 }
 
 // TLSConfig names a certificate and its key.
@@ -202,6 +210,17 @@ func (s *SPC) UnmarshalYAML(node ast.Node) error {
 	return nil
 }
 
+// OptionalSPC is an SPC, or nothing.
+type OptionalSPC string
+
+// UnmarshalYAML takes the text as it stands.
+func (s *OptionalSPC) UnmarshalYAML(node ast.Node) error {
+	if node.GetToken().Value == "" {
+		return nil
+	}
+	return (*SPC)(s).UnmarshalYAML(node)
+}
+
 // Readers lists, by publishing SPC, who may read what it published.
 type Readers map[SPC][]SPC
 
@@ -261,6 +280,20 @@ func readConfig(name string) (*configFile, error) {
 	return f, nil
 }
 
+// has tells whether a section stands in the file: a role is one that is named.
+func (f *configFile) has(section string) bool {
+	for _, doc := range f.tree.Docs {
+		if mapping, ok := doc.Body.(ast.MapNode); ok {
+			for entries := mapping.MapRange(); entries.Next(); {
+				if entries.Key().GetToken().Value == section {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // saysNothing tells whether a file has no keys: it is empty, or holds comments alone.
 func (f *configFile) saysNothing() bool {
 	for _, doc := range f.tree.Docs {
@@ -282,7 +315,15 @@ func (c *Config) resolve(dir string) {
 		names = append(names, &source.File, &source.AuthorizationFile, &source.Login.PasswordFile)
 		lists = append(lists, source.TLSRoots)
 	}
-	for _, list := range lists {
+	s := &c.Signing
+	names = append(names, &c.API.TLS.Certificate, &c.API.TLS.Key, &s.Certificate, &s.OrigIDSecret, &c.SIP.Certificate, &c.SIP.Key, &c.Trace.FullKey, &c.Trace.File.Name, &c.Trace.Webhook.Key)
+	if !hsm.IsURI(s.Key) {
+		names = append(names, &s.Key)
+	}
+	for i := range c.API.Clients {
+		lists = append(lists, c.API.Clients[i].KeyFiles)
+	}
+	for _, list := range append(lists, c.API.ClientRoots, c.Peers.TLSRoots, c.SIP.ClientRoots, c.Trace.Webhook.TLSRoots) {
 		for i := range list {
 			names = append(names, &list[i])
 		}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 )
 
 // configurationPage gives docs/configuration.md and the YAML in it.
@@ -78,12 +80,29 @@ func TestConfiguration_FaultsHaveLines(t *testing.T) {
 		{"unknown key", "cps:\n  listen: \":1\"\n  listen: \":2\"\n", []string{":3:3: this key is there twice"}},
 		{"not YAML", "cps: [\n", []string{"viaduct.yaml:1:6: is not YAML: "}},
 		{"wrong type", "cps:\n  retention:\n    mesh: soon\n", []string{":3:11: cps.retention.mesh: a duration is written as"}},
-		{"nothing", "log:\n  level: info\n", []string{"cps.listen: is host:port", "cps.audience: needs", "cps.tls: ", "trust.anchors: needs"}},
+		{"nothing", "log:\n  level: info\n", []string{":1: names no role: cps, or sip with trunks"}},
+		{"a CPS of nothing", "cps: {}\n", []string{"cps.listen: is host:port", "cps.audience: needs", "cps.tls: ", "trust.anchors: needs"}},
+		{"a door for nobody", "sip: {}\n", []string{":1: sip: needs an address", ":1: trunks: needs at least one trunk"}},
+		{
+			"trunks",
+			"sip:\n  udp: [\"127.0.0.1:5070\"]\ntrunks:\n  - name: west\n    mode: publish\n    cps: [nowhere]\n    match: {sources: [192.0.2.0/33]}\n    numbering: {home_npa: 12}\n",
+			[]string{":6: trunks[0].cps[0]: is the name of no CPS", ":7: trunks[0].match.sources[0]: is an address", "signing.spc: is needed", "signing: needs key and x5u"},
+		},
+		{
+			"next hops",
+			"sip:\n  udp: [\"127.0.0.1:5070\"]\ntrunks:\n  - name: a\n    match: {sources: [192.0.2.1]}\n    mode: verify\n    next_hop: 192.0.2.7\n  - name: b\n    match: {sources: [192.0.2.2]}\n    mode: verify\n    next_hop: sip:nowhere.invalid:5060\n",
+			[]string{":7: trunks[0].next_hop: is a SIP URI", ":11: trunks[1].next_hop: nowhere.invalid cannot be found", "sip.sent_by: is needed"},
+		},
+		{
+			"a table that cannot be meant",
+			"sip:\n  udp: [\"127.0.0.1:5070\"]\ntrunks:\n  - name: west\n    mode: sign\n  - name: west\n    mode: verify\n",
+			[]string{":6: trunks[1].name"},
+		},
 		{
 			"bounds",
 			"cps:\n  retention:\n    mesh: 4s\n  profiles: [agreed, smesh]\n  inspect:\n    depth: deep\n  limits:\n    records: -1\n    tokens: 0\n",
 			[]string{
-				":3: cps.retention.mesh: is between 5s and 1m0s", ":4: cps.profiles[1]: \"smesh\" is no profile", ":6: cps.inspect.depth: is verify",
+				":3: cps.retention.mesh: is between 5s and 1m0s", ":4: cps.profiles[1]: \"smesh\" is no profile", ":6: cps.inspect.depth: is one of match, off, verify",
 				":8: cps.limits.records: must be above zero", ":9: cps.limits.tokens: must be above zero",
 			},
 		},
@@ -91,7 +110,7 @@ func TestConfiguration_FaultsHaveLines(t *testing.T) {
 		{"an SPC that is none", "cps:\n  deny: [12/4]\n", []string{"2:10", "an SPC is 1 to 32 letters"}},
 		{"readers that are none", "cps:\n  readers: [1234]\n", []string{"readers is a mapping"}},
 		{"two documents", "cps:\n  listen: \":1\"\n---\ncps:\n  listen: \":2\"\n", []string{"several YAML documents"}},
-		{"empty", "", []string{"cps.listen: is host:port"}},
+		{"empty", "", []string{":1: names no role"}},
 		{"a switch", "trust:\n  revocation:\n    refuse:\n      no_list: maybe\n", []string{":4:16: trust.revocation.refuse.no_list: is true or false"}},
 		{"a number", "cps:\n  limits:\n    records: many\n", []string{":3:14: cps.limits.records: is a number"}},
 		{"a number that is none", "cps:\n  limits:\n    records: 99999999999999999999\n", []string{":3:14: cps.limits.records: is a number"}},
@@ -183,4 +202,13 @@ func TestConfiguration_ReloadNamesWhatWaits(t *testing.T) {
 	if got := strings.Join(changedKeys(was, is), " "); got != "cps.deny cps.limits.records trust.list.source.refresh trust.revocation.refuse.no_point log.level" {
 		t.Errorf("named %q", got)
 	}
+}
+
+func mustParse(t *testing.T, text string) *ast.File {
+	t.Helper()
+	tree, err := parser.ParseBytes([]byte(text), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
 }

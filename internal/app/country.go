@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -13,13 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/viaduct-oob/viaduct/cpsclient"
 	"github.com/viaduct-oob/viaduct/oob"
-	"github.com/viaduct-oob/viaduct/passport"
-	"github.com/viaduct-oob/viaduct/stias"
-	"github.com/viaduct-oob/viaduct/stivs"
-	"github.com/viaduct-oob/viaduct/tn"
-	"github.com/viaduct-oob/viaduct/trust"
 )
 
 // The providers of the demonstration.
@@ -34,13 +27,13 @@ const (
 // The numbers for which the delegate's certificate is.
 const delegateNumbers = "12155550140-12155550149"
 
-// country is what the demonstration plays on: a laboratory on disk, its repository, two CPSs that `viaduct serve` would
-// start just so, and three providers. Everything is real but the TDM trunk.
+// country is what the demonstration plays on: a laboratory on disk, its repository, two CPSs and a SIP element for each
+// provider, all as `viaduct serve` would start them. Everything is real but the TDM trunk and the switches.
 type country struct {
 	dir        string
 	repository *http.Server
 	cps        *server // inspects what it stores
-	careless   *server // does not, as not all CPSs will
+	careless   *server // does not, as not all CPSs will, and keeps records for two seconds
 	providers  map[string]*provider
 
 	stop    context.CancelFunc
@@ -49,17 +42,14 @@ type country struct {
 	failed  error // guarded by mu: a server that ended by itself
 }
 
-// provider is one telephone company: it signs, publishes, retrieves and verifies.
+// provider is one telephone company: a switch, and the SIP element that it asks.
 type provider struct {
-	spc      string
-	signs    *stias.Service
-	client   *cpsclient.Client // of the CPS that all have agreed on
-	verifies *stivs.Service
-	verifier *trust.Verifier
-	memory   *stivs.Memory // of the calls that have arrived, whichever CPS was asked
-	signer   Signer
-	roots    []string
+	spc     string
+	element *server
 }
+
+// carelessRetention is how long the careless CPS keeps a record.
+const carelessRetention = 2 * time.Second
 
 // openCountry builds it. The caller closes it.
 func openCountry() (c *country, err error) {
@@ -80,7 +70,7 @@ func openCountry() (c *country, err error) {
 	lab := LabInit{
 		Dir: c.dir, SPC: []string{originatingSPC, transitSPC, terminatingSPC, revokedSPC},
 		Delegate:   map[string]string{delegate: delegateNumbers},
-		Repository: listener.Addr().String(), CPS: "127.0.0.1:0", Management: "127.0.0.1:0",
+		Repository: listener.Addr().String(), CPS: "127.0.0.1:0", Management: "127.0.0.1:0", SIP: "127.0.0.1:0",
 	}
 	if err = lab.write(); err != nil {
 		return c, errors.Join(err, listener.Close())
@@ -92,16 +82,32 @@ func openCountry() (c *country, err error) {
 	c.spawn(func() error {
 		return c.repository.ServeTLS(listener, filepath.Join(c.dir, labTLS, "repository.pem"), filepath.Join(c.dir, labTLS, "repository-key.pem"))
 	})
-	if c.cps, err = c.openCPS(ctx, "verify"); err != nil {
+	if c.cps, err = c.openServer(ctx, labConfig, func(*Config) {}); err != nil {
 		return c, err
 	}
-	if c.careless, err = c.openCPS(ctx, "off"); err != nil {
+	if c.careless, err = c.openServer(ctx, labConfig, func(file *Config) {
+		file.CPS.Inspect.Depth = "off"
+		file.CPS.Retention[oob.Agreed.String()] = Duration(carelessRetention)
+	}); err != nil {
+		return c, err
+	}
+	nowhere, err := unusedAddress()
+	if err != nil {
 		return c, err
 	}
 	for _, spc := range lab.SPC {
-		if c.providers[spc], err = c.openProvider(spc); err != nil {
+		element, err := c.openServer(ctx, filepath.Join(labSwitches, spc+".yaml"), func(file *Config) {
+			file.Peers.CPS[0].URL = c.cps.url()
+			for name, url := range map[string]string{"careless": c.careless.url(), "nowhere": "https://" + nowhere} {
+				file.Peers.CPS = append(file.Peers.CPS, PeerConfig{Name: name, URL: url, Audience: "localhost"})
+			}
+			file.Trunks = append(file.Trunks, moreTrunks...)
+			file.Verification.Accept = []string{"base"}
+		})
+		if err != nil {
 			return c, err
 		}
+		c.providers[spc] = &provider{spc: spc, element: element}
 	}
 	return c, nil
 }
@@ -117,13 +123,32 @@ func (c *country) spawn(serve func() error) {
 	})
 }
 
-// openCPS starts a CPS from the configuration that lab init wrote, on free ports.
-func (c *country) openCPS(ctx context.Context, depth string) (*server, error) {
-	file, err := readConfig(filepath.Join(c.dir, labConfig))
+// moreTrunks are rows beside those of a laboratory, for the calls that go wrong.
+var moreTrunks = []TrunkConfig{
+	{Name: "mesh-out", Match: MatchConfig{Sources: []string{"127.0.0.0/8"}, Label: "mesh-out"}, Mode: "sign_publish", CPS: []string{"lab"}, Profile: "mesh"},
+	{Name: "mesh-in", Match: MatchConfig{Sources: []string{"127.0.0.0/8"}, Label: "mesh-in"}, Mode: "verify", CPS: []string{"lab"}, Profile: "mesh"},
+	{Name: "careless-out", Match: MatchConfig{Sources: []string{"127.0.0.0/8"}, Label: "careless-out"}, Mode: "publish", CPS: []string{"careless"}},
+	{Name: "careless-in", Match: MatchConfig{Sources: []string{"127.0.0.0/8"}, Label: "careless-in"}, Mode: "verify", CPS: []string{"careless"}, PeerSPC: originatingSPC},
+	{Name: "nowhere-out", Match: MatchConfig{Sources: []string{"127.0.0.0/8"}, Label: "nowhere-out"}, Mode: "sign_publish", CPS: []string{"nowhere"}},
+	{Name: "nowhere-in", Match: MatchConfig{Sources: []string{"127.0.0.0/8"}, Label: "nowhere-in"}, Mode: "verify", CPS: []string{"nowhere"}, PeerSPC: originatingSPC},
+}
+
+// unusedAddress is a port that was just given back: nobody listens there.
+func unusedAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}
+
+// openServer starts what a configuration says that lab init wrote, on free ports.
+func (c *country) openServer(ctx context.Context, name string, change func(*Config)) (*server, error) {
+	file, err := readConfig(filepath.Join(c.dir, name))
 	if err != nil {
 		return nil, err
 	}
-	file.CPS.Inspect.Depth = depth
+	change(&file.Config)
 	s, err := open(file, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
@@ -132,98 +157,14 @@ func (c *country) openCPS(ctx context.Context, depth string) (*server, error) {
 	return s, nil
 }
 
-func (s *server) url() string { return "https://" + s.publicListener.Addr().String() }
-
-func (c *country) openProvider(spc string) (*provider, error) {
-	p := &provider{spc: spc, signer: Signer{Lab: c.dir, SPC: spc}, roots: []string{filepath.Join(c.dir, labTLSRoot)}}
-	credential, err := p.signer.credential()
-	if err != nil {
-		return nil, err
-	}
-	own, err := tn.ParseRange("12155550100-12155550199")
-	if err != nil {
-		return nil, err
-	}
-	if p.signs, err = stias.New(stias.Config{
-		SPC: spc, Credential: credential, Policy: stias.Policy{Own: []tn.Range{own}, Customers: []string{"acme"}},
-	}); err != nil {
-		return nil, err
-	}
-	if p.client, err = p.dial(c.cps.url()); err != nil {
-		return nil, err
-	}
-	if p.verifier, err = (&Believer{}).open(c.dir, time.Now); err != nil {
-		return nil, err
-	}
-	p.memory = stivs.NewMemory(oob.Freshness{}, 0)
-	p.verifies, err = p.verification(p.client)
-	return p, err
-}
-
-// dial makes a client of one CPS. A call does not wait long: what has not come within a second does not come.
-func (p *provider) dial(url string) (*cpsclient.Client, error) {
-	key, err := p.signer.load()
-	if err != nil {
-		return nil, err
-	}
-	roots, err := loadPool(p.roots)
-	if err != nil {
-		return nil, err
-	}
-	return cpsclient.New(cpsclient.Config{
-		CPSs: []cpsclient.CPS{{URL: url, Audience: "localhost"}}, SPC: p.spc, Key: key, X5U: p.signer.X5U,
-		RootCAs: roots, Budget: time.Second,
-	})
-}
-
-func (p *provider) verification(retriever oob.Retriever) (*stivs.Service, error) {
-	return stivs.New(stivs.Config{
-		Verifier: p.verifier, Retriever: retriever, Memory: p.memory, Accept: []passport.Type{passport.Base},
-	})
-}
+func (s *server) url() string { return "https://" + s.cps.listener.Addr().String() }
 
 // close stops everything and removes the laboratory.
 func (c *country) close() error {
 	c.stop()
-	for _, p := range c.providers {
-		if p == nil {
-			continue
-		}
-		p.client.Close()
-		p.verifier.Close()
-	}
 	if c.repository != nil {
 		_ = c.repository.Close()
 	}
 	c.running.Wait()
 	return errors.Join(c.failed, os.RemoveAll(c.dir))
-}
-
-// tdm is the trunk: it keeps the two numbers and nothing else. What the Identity header said is gone.
-func tdm(signalled sipCall) tdmCall { return tdmCall{orig: signalled.orig, dest: signalled.dest} }
-
-// sipCall is a call where it is signalled with SIP.
-type sipCall struct {
-	orig, dest tn.Identity
-	identity   []string // Identity header values
-}
-
-// tdmCall is a call on a TDM trunk.
-type tdmCall struct{ orig, dest tn.Identity }
-
-// agreedKey is the slot of a call in the agreed form: the far side knows from the trunk who is upstream.
-func (t tdmCall) agreedKey(upstreamSPC string) oob.Key {
-	return oob.Key{Profile: oob.Agreed, SPC: upstreamSPC, Dest: t.dest, Orig: t.orig}
-}
-
-// meshKey is the slot of a call in the mesh form.
-func (t tdmCall) meshKey() oob.Key { return oob.Key{Profile: oob.Mesh, Dest: t.dest, Orig: t.orig} }
-
-// number is for the numbers of this file's country.
-func number(canonical string) (tn.Identity, error) {
-	n, err := tn.ParseNumber(canonical)
-	if err != nil {
-		return tn.Identity{}, fmt.Errorf("demonstration: %w", err)
-	}
-	return tn.Of(n), nil
 }

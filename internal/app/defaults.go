@@ -3,7 +3,10 @@ package app
 import (
 	"time"
 
+	"github.com/viaduct-oob/viaduct/internal/stiapi"
+	"github.com/viaduct-oob/viaduct/internal/trace"
 	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/stias"
 )
 
 // defaultSource looks so often that what the STI-PA revokes is refused within the hour.
@@ -29,8 +32,24 @@ func defaults() Config {
 				Records: 1_000_000, Bytes: 1 << 30, Tokens: 4_000_000, KeyRecords: 64, KeyPublisherRecords: 32,
 				PublisherRecords: 250_000, PublisherBytes: 256 << 20,
 			},
-			Drain: DrainConfig{Timeout: Duration(10 * time.Second)},
 		},
+		SIP: SIPConfig{Limits: SIPLimitsConfig{
+			MessageBytes: 64 << 10, Transactions: 65_536, InFlight: 4096, Connections: 1024, SourceConnections: 64, IdleTimeout: Duration(10 * time.Minute),
+		}},
+		API: APIConfig{Limits: APILimitsConfig{
+			Connections: 1024, AddressConnections: 256, InFlight: stiapi.InFlightDefault, BodyTimeout: Duration(stiapi.BodyTimeoutDefault),
+		}},
+		Signing: SigningConfig{Margin: Duration(stias.ClockMargin)},
+		Verification: VerificationConfig{
+			Freshness: FreshnessConfig{Past: Duration(time.Minute), Future: Duration(time.Minute)}, Differ: "not_compared",
+		},
+		Peers: PeersConfig{
+			Timeout: Duration(400 * time.Millisecond), Grace: Duration(30 * time.Millisecond), Retry: Duration(50 * time.Millisecond),
+			Warm: Duration(30 * time.Second), Breaker: BreakerConfig{Failures: 5, CoolDown: Duration(time.Second), CoolDownMax: Duration(30 * time.Second)},
+		},
+		// Enough for some thousand calls; who needs days of them writes them to a file.
+		Trace: TraceConfig{Memory: trace.DefaultBytes, Age: Duration(trace.DefaultAge), HEP: HEPConfig{Transport: "tcp"}},
+		Drain: DrainConfig{Timeout: Duration(10 * time.Second)},
 		Trust: TrustConfig{
 			List:         ListConfig{Source: defaultSource, Expired: "keep"},
 			Revocation:   RevocationConfig{Source: defaultSource},

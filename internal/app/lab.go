@@ -39,6 +39,7 @@ type LabInit struct {
 	Delegate   map[string]string `placeholder:"NAME=RANGE" help:"Holder of numbers to make, with a delegate certificate for a range such as 12155550140-12155550149; may be repeated."`
 	Repository string            `default:"127.0.0.1:8444" placeholder:"HOST:PORT" help:"Where lab serve listens, and what x5u's point to (${default})."`
 	CPS        string            `name:"cps" default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Where serve listens (${default})."`
+	SIP        string            `name:"sip" default:"127.0.0.1:5070" placeholder:"HOST:PORT" help:"Where the first provider's SIP element listens, the others three ports above each; of the ports between, one is for operators and one for HTTP (${default})."`
 	Management string            `default:"127.0.0.1:9464" placeholder:"HOST:PORT" help:"Where serve listens for operators (${default})."`
 }
 
@@ -62,7 +63,7 @@ func (l *LabInit) Run(std *Streams) error {
 	if entries, err := os.ReadDir(l.Dir); err == nil && len(entries) > 0 {
 		return fmt.Errorf("%s is not empty; choose another folder, or remove it", l.Dir)
 	}
-	for _, address := range []string{l.Repository, l.CPS, l.Management} {
+	for _, address := range []string{l.Repository, l.CPS, l.Management, l.SIP} {
 		if err := checkAddress(address); err != nil {
 			return fmt.Errorf("an address %w", err)
 		}
@@ -103,7 +104,7 @@ func (l *LabInit) Run(std *Streams) error {
 
 // checkApart refuses one address for two listeners. Port 0 is another one each time.
 func (l *LabInit) checkApart() error {
-	flags := []struct{ name, address string }{{"--repository", l.Repository}, {"--cps", l.CPS}, {"--management", l.Management}}
+	flags := []struct{ name, address string }{{"--repository", l.Repository}, {"--cps", l.CPS}, {"--management", l.Management}, {"--sip", l.SIP}}
 	for i, flag := range flags {
 		for _, other := range flags[:i] {
 			if flag.address == other.address && !strings.HasSuffix(flag.address, ":0") {
@@ -137,6 +138,7 @@ func (l *LabInit) write() error {
 		w.signer(pki, name, oobtest.IssueConfig{TNAuthList: stircert.TNAuthList{Ranges: []tn.Range{held}}})
 	}
 	w.config(l)
+	w.switches(l)
 	return w.err
 }
 

@@ -15,7 +15,7 @@ import (
 func laboratoryIn(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "lab")
-	lab := LabInit{Dir: dir, SPC: []string{"1234"}, Repository: "127.0.0.1:1", CPS: "127.0.0.1:2", Management: "127.0.0.1:3"}
+	lab := LabInit{Dir: dir, SPC: []string{"1234"}, Repository: "127.0.0.1:1", CPS: "127.0.0.1:2", Management: "127.0.0.1:3", SIP: "127.0.0.1:0"}
 	if text, err := output(t, &lab); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
@@ -45,7 +45,7 @@ func TestLab_CertificatesNameTheListThatIsServed(t *testing.T) {
 }
 
 func TestLabInit_RefusesBeforeItWrites(t *testing.T) {
-	good := LabInit{SPC: []string{"1234"}, Repository: "127.0.0.1:1", CPS: "127.0.0.1:2", Management: "127.0.0.1:3"}
+	good := LabInit{SPC: []string{"1234"}, Repository: "127.0.0.1:1", CPS: "127.0.0.1:2", Management: "127.0.0.1:3", SIP: "127.0.0.1:0"}
 	for _, c := range []struct {
 		name   string
 		change func(*LabInit)

@@ -18,12 +18,15 @@ func newManagement(s *server, registry *prometheus.Registry) *http.Server {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "alive\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := s.cps.Health(); err != nil {
+		if err := s.health(); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = io.WriteString(w, "ready\n")
 	})
+	if s.switches != nil {
+		s.switches.pages.mount(mux)
+	}
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
@@ -42,7 +45,7 @@ func newRegistry(s *server) *prometheus.Registry {
 type collector struct{ server *server }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("viaduct_"+name, help, labels, nil)
+	return prometheus.NewDesc("oob_"+name, help, labels, nil)
 }
 
 var (
@@ -75,19 +78,11 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	counter := func(desc *prometheus.Desc, value int64, labels ...string) {
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
 	}
-	shelf := c.server.store.Stats()
-	gauge(descRecords, shelf.Records)
-	gauge(descRecordsMax, shelf.RecordsMax)
-	gauge(descBytes, shelf.Bytes)
-	gauge(descBytesMax, shelf.BytesMax)
-	gauge(descTokens, shelf.Tokens)
-	gauge(descTokensMax, shelf.TokensMax)
-	gauge(descPublishers, shelf.Publishers)
-	for spc, n := range c.server.cps.MissesBySPC() {
-		counter(descMisses, n, spc)
+	if c.server.cps != nil {
+		c.server.cps.collect(gauge, counter)
 	}
-	for outcome, n := range c.server.cps.Inspections() {
-		counter(descInspections, n, outcome)
+	if c.server.switches != nil {
+		c.server.switches.collect(metrics, level, counter)
 	}
 	certificates := c.server.verifier.Stats()
 	counter(descCertHits, certificates.Hits)
@@ -97,4 +92,35 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	counter(descChains, certificates.ChainBuilds)
 	gauge(descCerts, certificates.Certificates)
 	c.server.trusted.collect(level, counter)
+}
+
+// collect gives the counters of a CPS.
+func (r *cpsRole) collect(gauge func(*prometheus.Desc, int64), counter func(*prometheus.Desc, int64, ...string)) {
+	shelf := r.store.Stats()
+	gauge(descRecords, shelf.Records)
+	gauge(descRecordsMax, shelf.RecordsMax)
+	gauge(descBytes, shelf.Bytes)
+	gauge(descBytesMax, shelf.BytesMax)
+	gauge(descTokens, shelf.Tokens)
+	gauge(descTokensMax, shelf.TokensMax)
+	gauge(descPublishers, shelf.Publishers)
+	for spc, n := range r.service.MissesBySPC() {
+		counter(descMisses, n, spc)
+	}
+	for outcome, n := range r.service.Inspections() {
+		counter(descInspections, n, outcome)
+	}
+}
+
+// health is nil when every role can do its work.
+func (s *server) health() error {
+	if s.cps != nil {
+		if err := s.cps.service.Health(); err != nil {
+			return err
+		}
+	}
+	if s.switches != nil {
+		return s.switches.health()
+	}
+	return nil
 }

@@ -3,9 +3,7 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/oob"
@@ -20,15 +18,15 @@ var scenarios = []scenario{
 	{
 		title:   "Signed A, over the agreed form (ATIS-1000105)",
 		verstat: oob.VerstatPassed, attest: "A",
-		place: func(ctx context.Context, t *trip) ([]oob.Verdict, error) {
-			return t.direct(ctx, "12155550101", func(c tdmCall) oob.Key { return c.agreedKey(originatingSPC) })
+		place: func(ctx context.Context, t *trip) ([]arrival, error) {
+			return t.direct(ctx, "12155550101", "tdm-out", "from-"+originatingSPC)
 		},
 	},
 	{
 		title:   "Signed A, over the mesh form (ATIS-1000096)",
 		verstat: oob.VerstatPassed, attest: "A",
-		place: func(ctx context.Context, t *trip) ([]oob.Verdict, error) {
-			return t.direct(ctx, "12155550102", tdmCall.meshKey)
+		place: func(ctx context.Context, t *trip) ([]arrival, error) {
+			return t.direct(ctx, "12155550102", "mesh-out", "mesh-in")
 		},
 	},
 	{
@@ -39,17 +37,8 @@ var scenarios = []scenario{
 	{
 		title:   "Spoofed: nobody has signed it, nothing was published",
 		verstat: oob.VerstatNoValidation,
-		place: func(ctx context.Context, t *trip) ([]oob.Verdict, error) {
-			orig, err := number("12155550104")
-			if err != nil {
-				return nil, err
-			}
-			dest, err := number(demoDest)
-			if err != nil {
-				return nil, err
-			}
-			call := t.cross(sipCall{orig: orig, dest: dest})
-			return []oob.Verdict{t.arrive(ctx, t.providers[terminatingSPC].verifies, call, call.agreedKey(originatingSPC))}, nil
+		place: func(ctx context.Context, t *trip) ([]arrival, error) {
+			return one(t.arrive(ctx, "from-"+originatingSPC, t.cross(newCall("12155550104", demoDest))))
 		},
 	},
 	{
@@ -58,7 +47,7 @@ var scenarios = []scenario{
 		place: placeTampered,
 	},
 	{
-		title:   "Expired record: the call arrives after the deadline of its record",
+		title:   "Expired record: the call arrives after its CPS has let go of it",
 		verstat: oob.VerstatNoValidation,
 		place:   placeExpired,
 	},
@@ -68,7 +57,7 @@ var scenarios = []scenario{
 		place: placeTwice,
 	},
 	{
-		title:   "Diverted: the called party forwards the call, and signs that it did",
+		title:   "Diverted: the called party forwards the call, and its provider signs that it did",
 		verstat: oob.VerstatPassed, attest: "A",
 		place: placeDiverted,
 	},
@@ -90,151 +79,79 @@ var scenarios = []scenario{
 	{
 		title:   "CPS down: the call goes on, unverified",
 		verstat: oob.VerstatNoValidation,
-		place:   placeWithoutCPS,
+		place: func(ctx context.Context, t *trip) ([]arrival, error) {
+			return t.direct(ctx, "12155550108", "nowhere-out", "nowhere-in")
+		},
 	},
 }
 
-// direct is the plain road: sign, publish, TDM, retrieve, verify.
-func (t *trip) direct(ctx context.Context, from string, key func(tdmCall) oob.Key) ([]oob.Verdict, error) {
-	call, signed, err := t.originate(from, demoDest)
+// one is the list of one arrival.
+func one(a arrival, err error) ([]arrival, error) { return []arrival{a}, err }
+
+// direct is the plain road: sign and publish, TDM, retrieve and verify.
+func (t *trip) direct(ctx context.Context, from, out, in string) ([]arrival, error) {
+	call, err := t.send(ctx, originatingSPC, out, newCall(from, demoDest))
 	if err != nil {
 		return nil, err
 	}
-	t.publish(ctx, t.providers[originatingSPC].client, originatingSPC, oob.Publication{
-		Key: key(tdm(call)), Passports: []string{signed.Passport}, Expires: time.Now().Add(keep),
-	})
-	arrived := t.cross(call)
-	return []oob.Verdict{t.arrive(ctx, t.providers[terminatingSPC].verifies, arrived, key(arrived))}, nil
+	return one(t.arrive(ctx, in, t.cross(call)))
 }
 
-// arriveAsking lets a call cross and arrive where another CPS than the agreed one is asked.
-func (t *trip) arriveAsking(ctx context.Context, url string, call sipCall) ([]oob.Verdict, error) {
-	arrived := t.cross(call)
-	terminating := t.providers[terminatingSPC]
-	retriever, err := terminating.dial(url)
+func placeTransit(ctx context.Context, t *trip) ([]arrival, error) {
+	call, err := t.send(ctx, originatingSPC, "tdm-out", newCall("12155550103", demoDest))
 	if err != nil {
 		return nil, err
 	}
-	defer retriever.Close()
-	service, err := terminating.verification(retriever)
+	middle, err := t.send(ctx, transitSPC, "transit-from-"+originatingSPC, t.cross(call))
 	if err != nil {
 		return nil, err
 	}
-	return []oob.Verdict{t.arrive(ctx, service, arrived, arrived.agreedKey(originatingSPC))}, nil
-}
-
-func placeTransit(ctx context.Context, t *trip) ([]oob.Verdict, error) {
-	call, signed, err := t.originate("12155550103", demoDest)
-	if err != nil {
-		return nil, err
-	}
-	expires := time.Now().Add(keep)
-	t.publish(ctx, t.providers[originatingSPC].client, originatingSPC, oob.Publication{
-		Key: tdm(call).agreedKey(originatingSPC), Passports: []string{signed.Passport}, Expires: expires,
-	})
-	middle := t.cross(call)
-	transit := t.providers[transitSPC]
-	var found []string
-	if err := t.do(transitSPC, "retrieve, agreed", func() (string, error) {
-		var err error
-		found, err = transit.client.Retrieve(ctx, middle.agreedKey(originatingSPC))
-		return fmt.Sprintf("%d PASSporT(s)", len(found)), err
-	}); err != nil {
-		return nil, err
-	}
-	if len(found) != 1 || found[0] != signed.Passport {
+	if !slices.Equal(middle.identity, call.identity) {
 		return nil, errors.New("the PASSporT did not arrive unchanged")
 	}
-	t.publish(ctx, transit.client, transitSPC, oob.Publication{
-		Key: middle.agreedKey(transitSPC), Passports: found, Expires: expires,
-	})
-	arrived := t.cross(sipCall{orig: middle.orig, dest: middle.dest})
-	return []oob.Verdict{t.arrive(ctx, t.providers[terminatingSPC].verifies, arrived, arrived.agreedKey(transitSPC))}, nil
+	middle.id += "-out" // the transit switch's other leg
+	if middle, err = t.send(ctx, transitSPC, "transit-out", middle); err != nil {
+		return nil, err
+	}
+	return one(t.arrive(ctx, "from-"+transitSPC, t.cross(middle)))
 }
 
-// placeTampered changes one character of the signature, publishes to the CPS, which refuses, and then to one that does
-// not look.
-func placeTampered(ctx context.Context, t *trip) ([]oob.Verdict, error) {
-	call, signed, err := t.originate("12155550105", demoDest)
+// placeExpired has the careless CPS keep the record, which does not do so for long.
+func placeExpired(ctx context.Context, t *trip) ([]arrival, error) {
+	call, err := t.send(ctx, originatingSPC, "sip-out", newCall("12155550106", demoDest))
 	if err != nil {
 		return nil, err
 	}
-	return t.toBoth(ctx, call, tamper(signed.Passport))
-}
-
-// tamper changes the first character of the signature: the last one may hold bits that say nothing.
-func tamper(token string) string {
-	at := strings.LastIndexByte(token, '.') + 1
-	other := "A"
-	if token[at] == 'A' {
-		other = "B"
-	}
-	return token[:at] + other + token[at+1:]
-}
-
-func placeExpired(ctx context.Context, t *trip) ([]oob.Verdict, error) {
-	call, signed, err := t.originate("12155550106", demoDest)
-	if err != nil {
+	call.id += "-out"
+	if _, err := t.send(ctx, originatingSPC, "careless-out", call); err != nil {
 		return nil, err
 	}
-	// exp counts whole seconds; the next but one is between one and two seconds away.
-	expires := time.Now().Truncate(time.Second).Add(2 * time.Second)
-	t.publish(ctx, t.providers[originatingSPC].client, originatingSPC, oob.Publication{
-		Key: tdm(call).agreedKey(originatingSPC), Passports: []string{signed.Passport}, Expires: expires,
-	})
-	_ = t.do(originatingSPC, "wait", func() (string, error) {
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Until(expires)):
-		}
-		return "until the record's deadline", nil
-	})
-	arrived := t.cross(call)
-	return []oob.Verdict{t.arrive(ctx, t.providers[terminatingSPC].verifies, arrived, arrived.agreedKey(originatingSPC))}, nil
+	t.steps = append(t.steps, step{who: "SPC " + originatingSPC, what: "wait", outcome: "until the record is gone", took: carelessRetention})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(carelessRetention):
+	}
+	return one(t.arrive(ctx, "careless-in", t.cross(call)))
 }
 
 // placeTwice has both PASSporTs under one key before the first call arrives.
-func placeTwice(ctx context.Context, t *trip) ([]oob.Verdict, error) {
+func placeTwice(ctx context.Context, t *trip) ([]arrival, error) {
 	var calls []sipCall
 	for range 2 {
-		call, signed, err := t.originate("12155550107", demoDest)
+		call, err := t.send(ctx, originatingSPC, "tdm-out", newCall("12155550107", demoDest))
 		if err != nil {
 			return nil, err
 		}
-		t.publish(ctx, t.providers[originatingSPC].client, originatingSPC, oob.Publication{
-			Key: tdm(call).agreedKey(originatingSPC), Passports: []string{signed.Passport}, Expires: time.Now().Add(keep),
-		})
 		calls = append(calls, call)
 	}
-	var verdicts []oob.Verdict
+	var arrivals []arrival
 	for _, call := range calls {
-		arrived := t.cross(call)
-		verdicts = append(verdicts, t.arrive(ctx, t.providers[terminatingSPC].verifies, arrived, arrived.agreedKey(originatingSPC)))
+		a, err := t.arrive(ctx, "from-"+originatingSPC, t.cross(call))
+		if err != nil {
+			return nil, err
+		}
+		arrivals = append(arrivals, a)
 	}
-	return verdicts, nil
-}
-
-// placeWithoutCPS asks a CPS that is not there: a port that was just given back.
-func placeWithoutCPS(ctx context.Context, t *trip) ([]oob.Verdict, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	nowhere := "https://" + listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		return nil, err
-	}
-	call, signed, err := t.originate("12155550108", demoDest)
-	if err != nil {
-		return nil, err
-	}
-	publisher, err := t.providers[originatingSPC].dial(nowhere)
-	if err != nil {
-		return nil, err
-	}
-	defer publisher.Close()
-	t.publish(ctx, publisher, originatingSPC, oob.Publication{
-		Key: tdm(call).agreedKey(originatingSPC), Passports: []string{signed.Passport}, Expires: time.Now().Add(keep),
-	})
-	return t.arriveAsking(ctx, nowhere, call)
+	return arrivals, nil
 }

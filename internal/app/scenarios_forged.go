@@ -3,134 +3,150 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
+	"github.com/viaduct-oob/viaduct/identity"
+	"github.com/viaduct-oob/viaduct/internal/trace"
+	"github.com/viaduct-oob/viaduct/internal/uuid"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/passport"
-	"github.com/viaduct-oob/viaduct/stias"
-	"github.com/viaduct-oob/viaduct/stivs"
 	"github.com/viaduct-oob/viaduct/tn"
 )
 
-// keep is how long the demonstration lets records live.
-const keep = 15 * time.Second
-
 // placeDiverted lets the transit provider's subscriber forward the call: the chain of both PASSporTs goes on.
-func placeDiverted(ctx context.Context, t *trip) ([]oob.Verdict, error) {
-	call, signed, err := t.originate("12155550109", demoDest)
+func placeDiverted(ctx context.Context, t *trip) ([]arrival, error) {
+	call, err := t.send(ctx, originatingSPC, "sip-out", newCall("12155550109", demoDest))
 	if err != nil {
 		return nil, err
 	}
-	forwarded := call
-	if forwarded.dest, err = number("12155550132"); err != nil {
+	call.id += "-forwarded"
+	call.diverted, call.dest = call.dest, "12155550132"
+	if call, err = t.send(ctx, transitSPC, "tdm-out", call); err != nil {
 		return nil, err
 	}
-	var divs []stias.Signed
-	if err := t.do(transitSPC, "forward, and sign div", func() (string, error) {
-		divs, err = t.providers[transitSPC].signs.Divert(stias.Diversion{Carried: call.identity, From: call.dest, To: forwarded.dest})
-		return fmt.Sprintf("from %s to %s", call.dest, forwarded.dest), err
-	}); err != nil {
-		return nil, err
+	a, err := t.arrive(ctx, "from-"+transitSPC, t.cross(call))
+	if err == nil && len(call.identity) != 2 {
+		err = errors.New("the forwarding was not signed")
 	}
-	chain := []string{signed.Passport}
-	for _, div := range divs {
-		chain = append(chain, div.Passport)
-		forwarded.identity = append(forwarded.identity, div.Identity.String())
-	}
-	key := tdm(forwarded).agreedKey(transitSPC)
-	t.publish(ctx, t.providers[transitSPC].client, transitSPC, oob.Publication{Key: key, Passports: chain, Expires: time.Now().Add(keep)})
-	verdict := t.arrive(ctx, t.providers[terminatingSPC].verifies, t.cross(forwarded), key)
-	if len(verdict.Diversions) != 1 || verdict.Diversions[0].SignerSPC != transitSPC {
-		return nil, errors.New("the verdict does not say who forwarded the call")
-	}
-	return []oob.Verdict{verdict}, nil
+	return one(a, err)
 }
 
-// placeRevoked has another provider publish what a revoked one has signed.
-func placeRevoked(ctx context.Context, t *trip) ([]oob.Verdict, error) {
-	return t.handOn(ctx, "12155550110", "sign, with a revoked certificate", func(call stias.Call) (string, error) {
-		signed, err := t.providers[revokedSPC].signs.Sign(call)
-		return signed.Passport, err
-	})
+// placeTampered changes one character of the signature.
+func placeTampered(ctx context.Context, t *trip) ([]arrival, error) {
+	call, err := t.send(ctx, originatingSPC, "sip-out", newCall("12155550105", demoDest))
+	if err != nil {
+		return nil, err
+	}
+	header, err := identity.Parse(call.identity[0])
+	if err != nil {
+		return nil, err
+	}
+	header.Token = tamper(header.Token)
+	call.identity = []string{header.String()}
+	return t.toBoth(ctx, call)
+}
+
+// tamper changes the first character of the signature: the last one may hold bits that say nothing.
+func tamper(token string) string {
+	at := strings.LastIndexByte(token, '.') + 1
+	other := "A"
+	if token[at] == 'A' {
+		other = "B"
+	}
+	return token[:at] + other + token[at+1:]
+}
+
+// placeRevoked has the originating provider carry what a revoked one has signed. That one's own element does not sign any
+// more, so somebody has taken its key elsewhere.
+func placeRevoked(ctx context.Context, t *trip) ([]arrival, error) {
+	return t.handOn(ctx, "12155550110", revokedSPC, passport.Shaken, "sign, with a revoked certificate")
 }
 
 // placeUncovered has an enterprise sign for a number that lies beside its own.
-func placeUncovered(ctx context.Context, t *trip) ([]oob.Verdict, error) {
-	signer := Signer{Lab: t.dir, SPC: delegate}
+func placeUncovered(ctx context.Context, t *trip) ([]arrival, error) {
+	return t.handOn(ctx, "12155550150", delegate, passport.Base, "sign, as holder of "+delegateNumbers)
+}
+
+// handOn lets the originating provider carry what somebody else has signed.
+func (t *trip) handOn(ctx context.Context, from, who string, ppt passport.Type, what string) ([]arrival, error) {
+	began := time.Now()
+	signer := Signer{Lab: t.dir, SPC: who}
 	key, err := signer.load()
 	if err != nil {
 		return nil, err
 	}
-	return t.handOn(ctx, "12155550150", "sign, as holder of "+delegateNumbers, func(call stias.Call) (string, error) {
-		return passport.Sign(key, passport.Base, signer.X5U, passport.Claims{IAT: time.Now(), Orig: call.Orig, Dest: call.Dest})
-	})
-}
-
-// handOn lets the originating provider publish what somebody else has signed: to the CPS, which may refuse it, and to one
-// that does not look.
-func (t *trip) handOn(ctx context.Context, from, what string, sign func(stias.Call) (string, error)) ([]oob.Verdict, error) {
-	var call sipCall
-	var err error
-	if call.orig, err = number(from); err != nil {
-		return nil, err
+	claims := passport.Claims{IAT: began, Orig: number(from), Dest: []tn.Identity{number(demoDest)}}
+	if ppt == passport.Shaken {
+		claims.Attest, claims.OrigID = passport.AttestFull, uuid.New()
 	}
-	if call.dest, err = number(demoDest); err != nil {
-		return nil, err
-	}
-	var token string
-	if err := t.do("?", what, func() (string, error) {
-		token, err = sign(stias.Call{Orig: call.orig, Dest: []tn.Identity{call.dest}})
-		return "a PASSporT for " + call.orig.String(), err
-	}); err != nil {
-		return nil, err
-	}
-	return t.toBoth(ctx, call, token)
-}
-
-// toBoth publishes a PASSporT to the CPS that all have agreed on and to the careless one, where the call then looks.
-func (t *trip) toBoth(ctx context.Context, call sipCall, token string) ([]oob.Verdict, error) {
-	p := oob.Publication{Key: tdm(call).agreedKey(originatingSPC), Passports: []string{token}, Expires: time.Now().Add(keep)}
-	t.publish(ctx, t.providers[originatingSPC].client, originatingSPC, p)
-	publisher, err := t.providers[originatingSPC].dial(t.careless.url())
+	token, err := passport.Sign(key, ppt, signer.X5U, claims)
 	if err != nil {
 		return nil, err
 	}
-	defer publisher.Close()
-	t.publish(ctx, publisher, originatingSPC, p)
-	return t.arriveAsking(ctx, t.careless.url(), call)
+	t.steps = append(t.steps, step{who: who, what: what, outcome: "a PASSporT for " + from, took: time.Since(began)})
+	call := newCall(from, demoDest)
+	call.identity = []string{identity.Header{Token: token, Info: signer.X5U, Alg: "ES256", PPT: string(ppt)}.String()}
+	return t.toBoth(ctx, call)
+}
+
+// number is for the numbers of this file's country.
+func number(canonical string) tn.Identity {
+	n, err := tn.ParseNumber(canonical)
+	if err != nil {
+		panic(err) // a constant of this package
+	}
+	return tn.Of(n)
+}
+
+// toBoth publishes what the call carries to the CPS that all have agreed on and to the careless one, where the far side
+// then looks.
+func (t *trip) toBoth(ctx context.Context, call sipCall) ([]arrival, error) {
+	for _, label := range []string{"transit-out", "careless-out"} {
+		call.id += "-out"
+		if _, err := t.send(ctx, originatingSPC, label, call); err != nil {
+			return nil, err
+		}
+	}
+	return one(t.arrive(ctx, "careless-in", t.cross(call)))
 }
 
 // placeReplayed lets somebody who knows of the call place another between the same numbers while its PASSporT lies there.
-func placeReplayed(ctx context.Context, t *trip) ([]oob.Verdict, error) {
-	call, signed, err := t.originate("12155550111", demoDest)
+func placeReplayed(ctx context.Context, t *trip) ([]arrival, error) {
+	call, err := t.send(ctx, originatingSPC, "tdm-out", newCall("12155550111", demoDest))
 	if err != nil {
 		return nil, err
 	}
-	terminating := t.providers[terminatingSPC]
-	key := tdm(call).agreedKey(originatingSPC)
-	t.publish(ctx, t.providers[originatingSPC].client, originatingSPC, oob.Publication{
-		Key: key, Passports: []string{signed.Passport}, Expires: time.Now().Add(keep),
-	})
-	var withdrawn []string
-	service, err := stivs.New(stivs.Config{
-		Verifier: terminating.verifier, Retriever: terminating.client,
-		Withdrawn: func(call, why string) { withdrawn = append(withdrawn, call+" is no longer verified: "+why) },
-	})
+	genuine := t.cross(call)
+	first, err := t.arrive(ctx, "from-"+originatingSPC, genuine)
+	if err != nil || first.verstat != oob.VerstatPassed {
+		return []arrival{first}, err
+	}
+	second, err := t.arrive(ctx, "from-"+originatingSPC, newCall(call.orig, call.dest))
 	if err != nil {
 		return nil, err
 	}
-	first := t.arriveNamed(ctx, service, "genuine call", t.cross(call), key)
-	if first.Verstat != oob.VerstatPassed {
-		return []oob.Verdict{first}, nil
-	}
-	second := t.arriveNamed(ctx, service, "spoofed call", tdm(sipCall{orig: call.orig, dest: call.dest}), key)
-	if err := t.do(terminatingSPC, "withdraw", func() (string, error) { return strings.Join(withdrawn, "; "), nil }); err != nil {
+	why, err := t.withdrawn(ctx, genuine.id)
+	if err != nil {
 		return nil, err
 	}
-	if len(withdrawn) != 1 {
-		return nil, errors.New("the first call was not withdrawn")
+	t.steps = append(t.steps, step{who: "SPC " + terminatingSPC, what: "withdraw", outcome: "the first call is no longer verified: " + why})
+	return []arrival{second}, nil
+}
+
+// withdrawn waits for the record of a call to say that its verdict was withdrawn: records settle a while after the answer.
+func (t *trip) withdrawn(ctx context.Context, callID string) (why string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*trace.DefaultSettle)
+	defer cancel()
+	for {
+		record, err := t.providers[terminatingSPC].record(callID)
+		if err != nil || !record.Withdrawn.IsZero() {
+			return record.WithdrawnReason, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", errors.New("the verdict on the first call was not withdrawn")
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
-	return []oob.Verdict{second}, nil
 }

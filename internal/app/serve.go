@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,16 +10,10 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
-	"github.com/viaduct-oob/viaduct/internal/cps"
 	"github.com/viaduct-oob/viaduct/internal/heap"
-	"github.com/viaduct-oob/viaduct/internal/httpapi"
-	"github.com/viaduct-oob/viaduct/internal/store"
-	"github.com/viaduct-oob/viaduct/internal/store/local"
-	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/trust"
 )
 
@@ -45,7 +38,7 @@ func (s *Serve) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	heap.Tune(file.CPS.Limits.memory())
+	heap.Tune(server.memory())
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -57,28 +50,31 @@ func (s *Serve) Run(std *Streams) error {
 	return server.run(ctx)
 }
 
-// server is one process that serves: both listeners are open from the beginning, so that a port that is taken is an
-// error of the start.
+// server is one process that serves: all listeners are open from the beginning, so that a port that is taken is an error
+// of the start. Each role may be missing, but not all of them.
 type server struct {
-	config      *configFile
-	log         *slog.Logger
-	verifier    *trust.Verifier
-	trusted     *trusted
-	store       *store.Store
-	cps         *cps.Service
-	certificate atomic.Pointer[tls.Certificate]
+	config   *configFile
+	log      *slog.Logger
+	verifier *trust.Verifier
+	trusted  *trusted
+	cps      *cpsRole    // nil without
+	switches *switchRole // nil without
 
-	public           *http.Server
-	publicListener   net.Listener
 	management       *http.Server
 	managementListen net.Listener
 }
 
-// memory is what a full shelf takes: see the package comment of internal/store.
-func (l LimitsConfig) memory() int64 { return l.Bytes + 300*l.Records + 50*l.Tokens }
-
-// crew is more than there are cores, because a request may wait for a certificate.
-const crew = 64
+// memory is what a process that has all that it may have takes, as far as that is known beforehand.
+func (s *server) memory() int64 {
+	var bytes int64
+	if s.cps != nil {
+		bytes += s.config.CPS.Limits.memory()
+	}
+	if s.switches != nil {
+		bytes += s.config.Trace.Memory
+	}
+	return bytes
+}
 
 func open(file *configFile, logger *slog.Logger) (*server, error) {
 	p, err := resolve(file)
@@ -86,7 +82,6 @@ func open(file *configFile, logger *slog.Logger) (*server, error) {
 		return nil, err
 	}
 	s := &server{config: file, log: logger}
-	s.certificate.Store(&p.certificate)
 	if s.verifier, err = trust.New(trust.Config{
 		Repository:      trust.RepositoryConfig{Deadline: time.Duration(file.Trust.FetchTimeout), Laboratory: p.trust.laboratory},
 		Directory:       file.Trust.CacheDir,
@@ -98,86 +93,48 @@ func open(file *configFile, logger *slog.Logger) (*server, error) {
 		s.verifier.Close()
 		return nil, err
 	}
-	limits := file.CPS.Limits
-	s.store = local.Open(store.Config{
-		Records: limits.Records, Bytes: limits.Bytes, Tokens: limits.Tokens,
-		KeyRecords: limits.KeyRecords, KeyPublisherRecords: limits.KeyPublisherRecords,
-		PublisherRecords: limits.PublisherRecords, PublisherBytes: limits.PublisherBytes,
-	})
-	if s.cps, err = cps.New(s.cpsConfig(p)); err != nil {
-		return nil, errors.Join(err, s.close())
-	}
 	metrics := newRegistry(s)
-	door, err := httpapi.New(httpapi.Config{
-		Service: s.cps, Verifier: s.verifier, Profiles: p.profiles, Log: logger, Metrics: httpapi.NewMetrics(metrics), Crew: crew,
-		BodyTimeout: time.Duration(limits.BodyTimeout), Timeout: time.Duration(limits.Timeout), InFlightMax: limits.InFlight,
-	})
-	if err != nil {
-		return nil, errors.Join(err, s.close())
+	if p.cps != nil {
+		s.cps, err = openCPSRole(file, p.cps, s.verifier, metrics, logger)
 	}
-	s.public = httpapi.NewServer(door, time.Duration(limits.BodyTimeout),
-		func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate.Load(), nil }, logger)
-	s.management = newManagement(s, metrics)
-	if err := s.listen(); err != nil {
+	if err == nil && p.switches != nil {
+		s.switches, err = openSwitchRole(file, p.switches, s.verifier, logger)
+	}
+	if err == nil {
+		s.management = newManagement(s, metrics)
+		s.managementListen, err = listen("management.listen", file.Management.Listen)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
 
-func (s *server) cpsConfig(p *plan) cps.Config {
-	c := s.config.CPS
-	return cps.Config{
-		Store: s.store,
-		Inspector: &cps.Inspector{
-			Depth: p.depth, Verifier: s.verifier, Freshness: c.Inspect.Freshness.window(),
-			RefuseUnreachable: c.Inspect.RefuseUnreachable, FetchWait: time.Duration(c.Inspect.FetchWait),
-		},
-		Audience: c.Audience, TokenFreshness: c.TokenFreshness.window(), AnyTokenID: c.AnyTokenID,
-		Retention: p.retention, Allow: texts(c.Allow), Deny: texts(c.Deny), Readers: readers(c.Readers),
-		PublishRate: cps.Rate(c.Rates.Publish), RetrieveRate: cps.Rate(c.Rates.Retrieve),
-	}
-}
-
-func texts(list []SPC) []string {
-	all := make([]string, len(list))
-	for i, spc := range list {
-		all[i] = string(spc)
-	}
-	return all
-}
-
-func readers(r Readers) map[string][]string {
-	all := make(map[string][]string, len(r))
-	for publisher, list := range r {
-		all[string(publisher)] = texts(list)
-	}
-	return all
-}
-
-func (f FreshnessConfig) window() oob.Freshness {
-	return oob.Freshness{Past: time.Duration(f.Past), Future: time.Duration(f.Future)}
-}
-
-func (s *server) listen() error {
-	public, err := net.Listen("tcp", s.config.CPS.Listen)
+// listen opens a TCP listener, and says in an error which key names it.
+func listen(key, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return fmt.Errorf("cps.listen: %w", err)
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
-	s.publicListener = httpapi.LimitConnections(public, s.config.CPS.Limits.Connections, s.config.CPS.Limits.AddressConnections)
-	if s.managementListen, err = net.Listen("tcp", s.config.Management.Listen); err != nil {
-		return fmt.Errorf("management.listen: %w", err)
-	}
-	return nil
+	return l, nil
 }
 
-// run serves until ctx ends, then drains: first it says that it is going, then it stops taking connections, then it
+// run serves until ctx ends, then drains: first each role says that it is going, then it stops taking connections, then it
 // waits for requests that have begun.
 func (s *server) run(ctx context.Context) error {
-	failed := make(chan error, 2)
-	go func() { failed <- s.public.ServeTLS(s.publicListener, "", "") }()
+	failed := make(chan error, 16)
+	serving := []any{"management", s.managementListen.Addr().String()}
+	if s.cps != nil {
+		s.cps.run(failed)
+		serving = append(serving, "cps", s.cps.listener.Addr().String())
+	}
+	if s.switches != nil {
+		s.switches.run(ctx, failed)
+		serving = append(serving, s.switches.addresses()...)
+	}
 	go func() { failed <- s.management.Serve(s.managementListen) }()
 	s.trusted.run(ctx)
-	s.log.Info("serving", "cps", s.publicListener.Addr().String(), "management", s.managementListen.Addr().String())
+	s.log.Info("serving", serving...)
 	var err error
 	select {
 	case err = <-failed:
@@ -188,41 +145,62 @@ func (s *server) run(ctx context.Context) error {
 	return errors.Join(err, s.close())
 }
 
+// drain lets all roles end what they have begun, at the same time.
 func (s *server) drain() error {
-	drain := s.config.CPS.Drain
+	var roles []func(context.Context) error
+	drain := s.config.Drain
+	if s.cps != nil {
+		s.cps.service.Drain()
+		roles = append(roles, s.cps.public.Shutdown)
+	}
+	if s.switches != nil {
+		s.switches.drain()
+		roles = append(roles, s.switches.shutdown)
+	}
 	s.log.Info("draining", "delay", drain.Delay.String())
-	s.cps.Drain()
 	time.Sleep(time.Duration(drain.Delay))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(drain.Timeout))
 	defer cancel()
-	if err := s.public.Shutdown(ctx); err != nil {
+	if err := together(ctx, roles); err != nil {
 		return fmt.Errorf("requests were cut off after %s: %w", drain.Timeout, err)
 	}
 	return nil
 }
 
+// together does all at the same time, and waits for all.
+func together(ctx context.Context, all []func(context.Context) error) error {
+	ended := make(chan error, len(all))
+	for _, do := range all {
+		go func() { ended <- do(ctx) }()
+	}
+	var errs []error
+	for range all {
+		errs = append(errs, <-ended)
+	}
+	return errors.Join(errs...)
+}
+
 // close frees what open has opened; each part may be missing.
 func (s *server) close() error {
 	var errs []error
-	if s.public != nil {
-		errs = append(errs, s.public.Close())
+	if s.cps != nil {
+		errs = append(errs, s.cps.close())
+	}
+	if s.switches != nil {
+		errs = append(errs, s.switches.close())
 	}
 	if s.management != nil {
 		errs = append(errs, s.management.Close())
 	}
-	// Listeners that were never served; those that were are closed already.
-	for _, l := range []net.Listener{s.publicListener, s.managementListen} {
-		if l != nil {
-			_ = l.Close()
-		}
+	if s.managementListen != nil { // closed already when it was served
+		_ = s.managementListen.Close()
 	}
 	s.trusted.close()
-	s.store.Close()
 	s.verifier.Close()
 	return errors.Join(errs...)
 }
 
-// reload takes the TLS certificate and what is believed from the files that the configuration names now, and has the
+// reload takes what can be changed without dropping a call from the files that the configuration names now, and has the
 // sources of signed documents read at once. Whatever is wrong leaves everything as it was.
 func (s *server) reload(name string) {
 	file, err := readConfig(name)
@@ -231,15 +209,40 @@ func (s *server) reload(name string) {
 		p, err = resolve(file)
 	}
 	if err == nil {
-		err = s.trusted.reload(p.trust)
+		err = s.take(file, p)
 	}
 	if err != nil {
 		s.log.Error("reload refused; everything stays as it was", "error", err.Error())
 		return
 	}
-	s.certificate.Store(&p.certificate)
-	s.log.Info("reloaded", "anchors", s.trusted.anchorCount(), "tls_until", p.certificate.Leaf.NotAfter)
+	told := []any{"anchors", s.trusted.anchorCount()}
+	if s.cps != nil {
+		told = append(told, "tls_until", p.cps.certificate.Leaf.NotAfter)
+	}
+	if s.switches != nil {
+		told = append(told, "trunks", len(file.Trunks))
+	}
+	s.log.Info("reloaded", told...)
 	if keys := changedKeys(s.config.Config, file.Config); len(keys) > 0 {
 		s.log.Warn("changed, and needs a restart", "keys", strings.Join(keys, ", "))
 	}
+}
+
+// take changes to another plan. A role that comes or goes needs a restart.
+func (s *server) take(file *configFile, p *plan) error {
+	if (s.cps == nil) != (p.cps == nil) || (s.switches == nil) != (p.switches == nil) {
+		return errors.New("a role has come or gone: that needs a restart")
+	}
+	if s.switches != nil { // first, because it may still refuse
+		if err := s.switches.take(file, p.switches); err != nil {
+			return err
+		}
+	}
+	if err := s.trusted.reload(p.trust); err != nil {
+		return err
+	}
+	if s.cps != nil {
+		s.cps.certificate.Store(&p.cps.certificate)
+	}
+	return nil
 }

@@ -39,7 +39,7 @@ func startLab(t *testing.T, before func(*http.Server)) *running {
 	}
 	dir := filepath.Join(t.TempDir(), "lab")
 	lab := LabInit{
-		Dir: dir, SPC: []string{"1234"}, Repository: repository.Addr().String(), CPS: "127.0.0.1:0", Management: "127.0.0.1:0",
+		Dir: dir, SPC: []string{"1234"}, Repository: repository.Addr().String(), CPS: "127.0.0.1:0", Management: "127.0.0.1:0", SIP: "127.0.0.1:0",
 	}
 	if err := lab.write(); err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func startLab(t *testing.T, before func(*http.Server)) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before(s.public)
+	before(s.cps.public)
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{server: s, dir: dir, stop: stop, ended: make(chan error, 1)}
 	go func() { r.ended <- s.run(ctx) }()
@@ -109,8 +109,7 @@ func TestServe_DrainsWhatHasBegun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	orig, _ := number("12155550121")
-	dest, _ := number("12155550131")
+	orig, dest := number("12155550121"), number("12155550131")
 	key := oob.Key{Profile: oob.Agreed, SPC: "1234", Dest: dest, Orig: orig}
 	token, err := passport.Sign(private, passport.Shaken, signer.X5U, passport.Claims{
 		IAT: time.Now(), Orig: orig, Dest: []tn.Identity{dest}, Attest: "A", OrigID: uuid.New(),

@@ -210,15 +210,15 @@ func (t *trusted) note(err error) {
 	}
 }
 
-// resolveTrust reads what trust names.
-func resolveTrust(c *TrustConfig, note func(string, error)) *trustPlan {
+// resolveTrust reads what trust names. needed says that somebody has to be believed.
+func resolveTrust(c *TrustConfig, needed bool, note func(string, error)) *trustPlan {
 	p := &trustPlan{laboratory: trust.Laboratory{Hosts: c.Laboratory.Hosts}}
 	_, err := trust.LoadAnchors(c.Anchors...) // which is stricter than we are
 	note("$.trust.anchors", plain(err))
 	if err == nil {
 		p.anchors, err = loadCertificates(c.Anchors)
 		note("$.trust.anchors", plain(err))
-		if len(c.Anchors) == 0 && !c.List.Source.given() {
+		if needed && len(c.Anchors) == 0 && !c.List.Source.given() {
 			note("$.trust.anchors", errors.New("needs at least one file of trusted STI-CA certificates, or trust.list their list; without one nobody is believed"))
 		}
 	}

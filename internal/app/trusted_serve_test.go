@@ -64,7 +64,7 @@ func TestServe_IsReadyWhateverTheSTIPADoes(t *testing.T) {
 	defer host.Close()
 
 	dir := filepath.Join(t.TempDir(), "lab")
-	lab := LabInit{Dir: dir, SPC: []string{"1234"}, Repository: "127.0.0.1:1", CPS: "127.0.0.1:0", Management: "127.0.0.1:0"}
+	lab := LabInit{Dir: dir, SPC: []string{"1234"}, Repository: "127.0.0.1:1", CPS: "127.0.0.1:0", Management: "127.0.0.1:0", SIP: "127.0.0.1:0"}
 	if err := lab.write(); err != nil {
 		t.Fatal(err)
 	}
@@ -114,15 +114,15 @@ func TestServe_IsReadyWhateverTheSTIPADoes(t *testing.T) {
 	}
 	lines.await("sti-ca-list: alarm")
 	ask("/readyz", "ready")
-	ask("/metrics", `viaduct_trust_list_alarm{reason="nothing-held"} 1`)
-	ask("/metrics", `viaduct_trust_list_refusals_total{problem="wrong-answer"} 1`)
-	ask("/metrics", "viaduct_trust_anchors 0")
+	ask("/metrics", `oob_trust_list_alarm{reason="nothing-held"} 1`)
+	ask("/metrics", `oob_trust_list_refusals_total{problem="wrong-answer"} 1`)
+	ask("/metrics", "oob_trust_anchors 0")
 	works.Store(true)
 	s.reload(name)
 	lines.await("sti-ca-list: the alarm is over")
-	ask("/metrics", "viaduct_trust_anchors 1")
-	ask("/metrics", "viaduct_trust_list_used 1")
-	ask("/metrics", `viaduct_trust_list_alarm{reason="nothing-held"} 0`)
+	ask("/metrics", "oob_trust_anchors 1")
+	ask("/metrics", "oob_trust_list_used 1")
+	ask("/metrics", `oob_trust_list_alarm{reason="nothing-held"} 0`)
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)

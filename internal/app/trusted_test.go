@@ -103,7 +103,7 @@ func (b *believing) plan() *trustPlan {
 	c.List.Source.File, c.List.Signers = "list.jwt", []string{"sti-pa.pem"}
 	c.Revocation.Source.File, c.Revocation.Signers = "list.crl", []string{"crl-issuer.pem"}
 	file.resolve(b.dir)
-	return resolveTrust(c, func(path string, err error) {
+	return resolveTrust(c, true, func(path string, err error) {
 		if err != nil {
 			b.t.Errorf("%s: %v", path, err)
 		}
@@ -188,7 +188,7 @@ func TestTrusted_MetricsTellOfBoth(t *testing.T) {
 		<-time.After(30 * time.Hour) // both have expired
 		values := map[string]float64{}
 		note := func(desc *prometheus.Desc, value float64, labels ...string) {
-			name, _, _ := strings.Cut(strings.TrimPrefix(desc.String(), `Desc{fqName: "viaduct_`), `"`)
+			name, _, _ := strings.Cut(strings.TrimPrefix(desc.String(), `Desc{fqName: "oob_`), `"`)
 			values[strings.Join(append([]string{name}, labels...), " ")] = value
 		}
 		trusted.collect(note, func(desc *prometheus.Desc, value int64, labels ...string) { note(desc, float64(value), labels...) })

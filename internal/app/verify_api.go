@@ -27,8 +27,8 @@ func (a *Answer) dialect() sti.Dialect {
 }
 
 func (a *Answer) style() sti.AnswerStyle {
-	return sti.AnswerStyle{Verstat: map[string]sti.VerstatStyle{
-		"plain": sti.VerstatPlain, "abc": sti.VerstatAttested, "bc": sti.VerstatAttestedBC,
+	return sti.AnswerStyle{Verstat: map[string]oob.VerstatStyle{
+		"plain": oob.VerstatPlain, "abc": oob.VerstatAttested, "bc": oob.VerstatAttestedBC,
 	}[a.Verstat]}
 }
 

@@ -33,6 +33,7 @@ const (
 	trustLayer          // who is believed
 	serviceLayer        // the rooms of the CPS, and signing and verifying
 	clientLayer         // the client of any CPS
+	dipLayer            // what is done when a switch asks
 	doorLayer           // doors
 	kitLayer            // a whole CPS for tests
 	appLayer            // where everything meets
@@ -46,8 +47,10 @@ var (
 
 var rooms = []room{
 	{path: "internal/jws", layer: bytesLayer, never: network, why: "it turns bytes into values and back"},
+	{path: "internal/httplimit", layer: bytesLayer, only: []string{}, never: []string{sipOnly}, why: "it bounds what a requester takes of a server, whatever is served"},
 	{path: "internal/heap", layer: bytesLayer, directly: []string{"net", "net/http"}, why: "it knows the runtime alone"},
 	{path: "internal/latent", layer: bytesLayer, never: network, why: "it knows time alone"},
+	{path: "internal/isup", layer: bytesLayer, never: append([]string{sipOnly}, network...), why: "it turns bytes into values and back"},
 	{path: "internal/uuid", layer: bytesLayer, never: network, why: "it makes identifiers"},
 	{path: "tn", layer: bytesLayer, never: network, why: "numbers are pure values"},
 	{path: "passport", layer: tokenLayer, never: network, why: "a token is judged by what it says; who is believed is trust's affair"},
@@ -70,12 +73,24 @@ var rooms = []room{
 	{path: "internal/store", layer: serviceLayer, never: []string{"net/http", "internal/wire/...", "passport"}, why: "the shelf never looks into what lies on it"},
 	{path: "internal/store/local", layer: serviceLayer, never: []string{"net/http", "internal/wire/...", "passport"}, why: "the shelf never looks into what lies on it"},
 	{path: "internal/store/storetest", layer: serviceLayer, never: []string{"net/http", "internal/store/local"}, why: "the contract fits every store", aside: true, kit: true},
+	{path: "internal/trunk", layer: serviceLayer, never: append([]string{"github.com/goccy/go-yaml/...", sipOnly}, network...), directly: []string{"encoding/json"},
+		why: "the trunk table is pure values: which row, which number, which slot"},
+	{path: "internal/trace", layer: serviceLayer, never: []string{sipOnly, "internal/cps", "internal/store/...", "stias", "stivs", "cpsclient"},
+		why: "it writes down what others decide"},
 	{path: "stias", layer: serviceLayer, directly: []string{"net/http", sipOnly}, why: "it signs calls, however they came"},
 	{path: "stivs", layer: serviceLayer, directly: []string{"net/http", sipOnly}, why: "it verifies calls, however they came"},
 	{path: "cpsclient", layer: clientLayer, never: []string{"internal/cps", "internal/store/...", sipOnly}, why: "a client speaks to anybody's CPS"},
+	{path: "internal/dip", layer: dipLayer, directly: []string{"net", "net/http", sipOnly}, why: "it does the same whatever door a switch has come to"},
+	{path: "internal/sipgw", layer: doorLayer, never: []string{sipOnly}, directly: []string{"net", "net/http", "internal/store/...", "internal/wire/atis"},
+		why: "it turns an INVITE into a call and an answer into header fields; siptx carries, dip decides"},
 	{path: "internal/httpapi", layer: doorLayer, directly: []string{"internal/store/...", "passport"},
 		why: "the door carries: it neither judges nor keeps"},
+	{path: "internal/stiapi", layer: doorLayer, never: []string{sipOnly}, directly: []string{"internal/store/...", "internal/cps", "crypto/tls", "os"},
+		why: "the door carries: what is done about a call is package dip's affair"},
+	{path: "internal/siptx", layer: dipLayer, never: []string{"net/http", "passport", "identity", "oob"}, only: []string{},
+		why: "it carries SIP, whatever is asked and answered"},
 
+	{path: "internal/openapitest", layer: kitLayer, only: []string{}, why: "a description is held against answers, whoever gives them", kit: true},
 	{path: "oobtest", layer: kitLayer, never: []string{"internal/app"}, why: "tests and the laboratory use it, not the other way round"},
 	{path: "internal/app", layer: appLayer, aside: true},
 	{path: "cmd/viaduct", layer: outerLayer, only: []string{"internal/app"}, why: "a command holds flags only", aside: true},

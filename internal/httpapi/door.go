@@ -16,7 +16,7 @@
 // answered; of both, one address has a sixteenth. More are answered 503. Asking for health takes no place. What is no
 // HTTP, or has a header of more than 16 KiB, never gets here: net/http answers it 400 or 431.
 //
-// Read door.go, passports.go, answer.go, places.go, server.go, in this order.
+// Read door.go, passports.go, answer.go, server.go, in this order.
 package httpapi
 
 import (
@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"path"
 	"runtime/debug"
 	"slices"
@@ -32,6 +33,7 @@ import (
 	"time"
 
 	"github.com/viaduct-oob/viaduct/internal/cps"
+	"github.com/viaduct-oob/viaduct/internal/httplimit"
 	"github.com/viaduct-oob/viaduct/internal/latent"
 	"github.com/viaduct-oob/viaduct/internal/wire/atis"
 	"github.com/viaduct-oob/viaduct/oob"
@@ -52,6 +54,9 @@ type Config struct {
 	Crew        int           // goroutines that are kept for serving requests, see crew.go; 0 for none
 }
 
+// shares is how many addresses it takes to fill all places.
+const shares = 16
+
 // New makes the handler of the public listener.
 func New(c Config) (http.Handler, error) {
 	if c.Service == nil || c.Verifier == nil {
@@ -69,7 +74,9 @@ func New(c Config) (http.Handler, error) {
 	if c.InFlightMax == 0 {
 		c.InFlightMax = 4096
 	}
-	d := &door{config: c, bodies: newPlaces(c.InFlightMax), requests: newPlaces(c.InFlightMax), mux: http.NewServeMux(), crew: newCrew(c.Crew)}
+	d := &door{config: c, mux: http.NewServeMux(), crew: newCrew(c.Crew)}
+	d.bodies = httplimit.NewPlaces[netip.Prefix](c.InFlightMax, c.InFlightMax/shares)
+	d.requests = httplimit.NewPlaces[netip.Prefix](c.InFlightMax, c.InFlightMax/shares)
 	for _, e := range atis.Endpoints {
 		if len(c.Profiles) == 0 || slices.Contains(c.Profiles, e.Profile) {
 			d.mux.Handle(e.Pattern, d.through(e.Pattern, d.passports(e)))
@@ -85,9 +92,9 @@ type door struct {
 	config   Config
 	mux      *http.ServeMux
 	unknown  http.Handler
-	bodies   *places // of bodies on their way: what it costs is memory
+	bodies   *httplimit.Places[netip.Prefix] // of bodies on their way: what it costs is memory
 	crew     *crew
-	requests *places // of requests from when all of them is there to when their answer has been taken
+	requests *httplimit.Places[netip.Prefix] // of requests from when all of them is there to when their answer has been taken
 }
 
 // ServeHTTP hands the request to its resource. The mux would redirect a path with empty or dot segments; nobody who
@@ -132,7 +139,7 @@ func (d *door) through(pattern string, resource func(*exchange) error) http.Hand
 
 // serve is the way in: deadlines, the resource.
 func (d *door) serve(x *exchange, resource func(*exchange) error) (fault *oob.Fault) {
-	if err := x.limitBody(d.config.BodyTimeout); err != nil {
+	if err := httplimit.BodyTime(x.w, x.r, d.config.BodyTimeout); err != nil {
 		return oob.FaultOf(err)
 	}
 	defer func() {
@@ -149,11 +156,11 @@ func (d *door) serve(x *exchange, resource func(*exchange) error) (fault *oob.Fa
 // enter takes a place among the requests, which is kept until the answer has been taken. A request whose body is not
 // there yet has none: whoever sends slowly keeps nobody out.
 func (d *door) enter(x *exchange) error {
-	from := addressOf(x.r.RemoteAddr)
-	if !d.requests.take(from) {
+	from := httplimit.AddressOf(x.r.RemoteAddr)
+	if !d.requests.Take(from) {
 		return crowded()
 	}
-	x.leave = func() { d.requests.leave(from) }
+	x.leave = func() { d.requests.Leave(from) }
 	return nil
 }
 

@@ -6,20 +6,22 @@ import (
 	"sync"
 
 	"golang.org/x/net/netutil"
+
+	"github.com/viaduct-oob/viaduct/internal/httplimit"
 )
 
-// LimitConnections bounds the connections that a listener has open: most in all, each of one address (see addressOf). What
+// LimitConnections bounds the connections that a listener has open: most in all, each of one address (see httplimit.AddressOf). What
 // exceeds the former waits in the kernel, what exceeds the latter is closed.
 func LimitConnections(l net.Listener, most, each int) net.Listener {
 	return &limitedListener{
 		Listener: netutil.LimitListener(l, most),
-		each:     &places{most: most, share: each, byAddress: map[netip.Prefix]int{}},
+		each:     httplimit.NewPlaces[netip.Prefix](most, each),
 	}
 }
 
 type limitedListener struct {
 	net.Listener
-	each *places
+	each *httplimit.Places[netip.Prefix]
 }
 
 // Accept gives the next connection of an address that may have one more.
@@ -29,9 +31,9 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		from := addressOf(conn.RemoteAddr().String())
-		if l.each.take(from) {
-			return &countedConn{Conn: conn, leave: sync.OnceFunc(func() { l.each.leave(from) })}, nil
+		from := httplimit.AddressOf(conn.RemoteAddr().String())
+		if l.each.Take(from) {
+			return &countedConn{Conn: conn, leave: sync.OnceFunc(func() { l.each.Leave(from) })}, nil
 		}
 		_ = conn.Close()
 	}

@@ -18,7 +18,7 @@ type labels struct{ operation, profile, fault string }
 // NewMetrics registers the door's metrics.
 func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "viaduct_cps_request_seconds",
+		Name:    "oob_cps_request_seconds",
 		Help:    "Time from a request's header to its answer, by operation (publish, retrieve, health; empty for unknown paths), profile and fault (empty: success).",
 		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 	}, []string{"operation", "profile", "fault"})}

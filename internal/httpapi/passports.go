@@ -1,17 +1,14 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/viaduct-oob/viaduct/internal/cps"
+	"github.com/viaduct-oob/viaduct/internal/httplimit"
 	"github.com/viaduct-oob/viaduct/internal/proof"
 	"github.com/viaduct-oob/viaduct/internal/wire/atis"
 	"github.com/viaduct-oob/viaduct/oob"
@@ -111,59 +108,25 @@ func checkMedia(header http.Header) error {
 	return nil
 }
 
-// limitBody gives a body so long to arrive, also one that nobody is going to read: before it answers, net/http waits for
-// the rest of a short one. In HTTP/2 the server keeps this time by itself (see NewServer), and there a deadline would be a
-// message between goroutines.
-func (x *exchange) limitBody(timeout time.Duration) error {
-	if x.r.Body == http.NoBody {
-		return x.unlimited()
-	}
-	return x.deadline(time.Now().Add(timeout))
-}
-
-// unlimited says that the body has arrived. HTTP/1.1 watches the connection from then on, and would take a deadline for the
-// end of the requester.
-func (x *exchange) unlimited() error { return x.deadline(time.Time{}) }
-
-func (x *exchange) deadline(t time.Time) error {
-	if x.r.ProtoMajor != 1 {
-		return nil
-	}
-	err := http.NewResponseController(x.w).SetReadDeadline(t)
-	if errors.Is(err, http.ErrNotSupported) {
-		return nil // a recorder in a test
-	}
-	return err
-}
-
 // body reads a body, if there is a place for one more on its way.
 func (d *door) body(x *exchange) ([]byte, error) {
-	from := addressOf(x.r.RemoteAddr)
-	if !d.bodies.take(from) {
+	from := httplimit.AddressOf(x.r.RemoteAddr)
+	if !d.bodies.Take(from) {
 		return nil, crowded()
 	}
-	defer d.bodies.leave(from)
+	defer d.bodies.Leave(from)
 	return x.readBody()
 }
 
-// readBody reads a body whose length need not be declared.
 func (x *exchange) readBody() ([]byte, error) {
-	body, err := readAll(http.MaxBytesReader(x.w, x.r.Body, oob.BodyBytesMax), x.r.ContentLength)
-	if err == nil {
-		return body, x.unlimited()
-	}
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+	body, err := httplimit.ReadBody(x.w, x.r, oob.BodyBytesMax)
+	switch {
+	case errors.Is(err, httplimit.ErrTooLong):
 		return nil, oob.Faultf(oob.TooLarge, "the body is longer than %d bytes", oob.BodyBytesMax)
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	case errors.Is(err, httplimit.ErrTooSlow):
 		return nil, oob.Faultf(oob.TooSlow, "the body did not arrive in time").Because(err)
+	case errors.Is(err, httplimit.ErrBroken):
+		return nil, oob.Faultf(oob.Malformed, "the body broke off").Because(err)
 	}
-	return nil, oob.Faultf(oob.Malformed, "the body broke off").Because(err)
-}
-
-// readAll is io.ReadAll with room for a body whose length is declared, as far as it may be believed.
-func readAll(r io.Reader, declared int64) ([]byte, error) {
-	body := bytes.NewBuffer(make([]byte, 0, min(max(declared, 1<<10), oob.BodyBytesMax)+bytes.MinRead))
-	_, err := body.ReadFrom(r)
-	return body.Bytes(), err
+	return body, err
 }

@@ -78,7 +78,7 @@ func TestMetricsNameWhatWasAskedAndHowItEnded(t *testing.T) {
 		"retrieve mesh replayed": 1, " mesh wrong-method": 1, "health  ": 1, "  wrong-path": 1,
 	}
 	families, err := p.metrics.Gather()
-	if err != nil || len(families) != 1 || families[0].GetName() != "viaduct_cps_request_seconds" {
+	if err != nil || len(families) != 1 || families[0].GetName() != "oob_cps_request_seconds" {
 		t.Fatalf("%v, %v", families, err)
 	}
 	for _, metric := range families[0].GetMetric() {

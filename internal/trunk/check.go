@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/passport"
 	"github.com/viaduct-oob/viaduct/stircert"
 	"github.com/viaduct-oob/viaduct/tn"
@@ -112,6 +113,9 @@ func (r *Row) checkMode(say say) {
 	if r.Mode >= modesEnd {
 		say("mode", "no such mode")
 	}
+	if !r.Match.Asks.allows(r.Mode) && r.Mode != Off {
+		say("match.asks", "mode %s does not do what is asked for", r.Mode)
+	}
 	if r.Mode == Off { // the rest may wait for the day when it is on
 		return
 	}
@@ -170,7 +174,7 @@ func (r *Row) checkAnswer(say say) {
 		say("nothing", "want 404, 503 or 302")
 	}
 	a := r.Answer
-	if a.Identity > InBoth || a.Verstat > VerstatAttestedBC || a.Reason > ReasonNone {
+	if a.Identity > InBoth || a.Verstat > oob.VerstatAttestedBC || a.Reason > ReasonNone {
 		say("answer", "no such spelling")
 	}
 	if r.Mode != Verify && r.Mode != Off && a != (AnswerStyle{Identity: a.Identity}) {

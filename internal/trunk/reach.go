@@ -6,11 +6,14 @@ import (
 )
 
 // asked are the conditions of a row but its sources: two rows with the same can be told apart by their sources alone.
-type asked struct{ client, tgrp, context, otg, label, header, value string }
+type asked struct {
+	asks                                             Ask
+	client, tgrp, context, otg, label, header, value string
+}
 
 func (m *Match) asked() asked {
 	return asked{
-		m.Client, strings.ToLower(m.TGRP), strings.ToLower(m.TrunkContext), strings.ToLower(m.OTG), strings.ToLower(m.Label),
+		m.Asks, m.Client, strings.ToLower(m.TGRP), strings.ToLower(m.TrunkContext), strings.ToLower(m.OTG), strings.ToLower(m.Label),
 		strings.ToLower(m.Header), m.HeaderValue,
 	}
 }

@@ -173,7 +173,7 @@ func (t *Table) Rows() []Row { return t.rows }
 func (m *Match) conditions() int {
 	count := 0
 	for _, given := range [...]bool{
-		len(m.Sources) > 0, m.Client != "", m.TGRP != "", m.TrunkContext != "", m.OTG != "", m.Label != "", m.Header != "",
+		len(m.Sources) > 0, m.Client != "", m.Asks != AskAny, m.TGRP != "", m.TrunkContext != "", m.OTG != "", m.Label != "", m.Header != "",
 	} {
 		if given {
 			count++
@@ -184,7 +184,7 @@ func (m *Match) conditions() int {
 
 // fits compares all but the source and the trunk group.
 func (m *Match) fits(s *Signs) bool {
-	return (m.Client == "" || m.Client == s.Client) &&
+	return (m.Client == "" || m.Client == s.Client) && (m.Asks == AskAny || m.Asks == s.Asks) &&
 		fitsName(m.TrunkContext, s.TrunkContext) && fitsName(m.OTG, s.OTG) && fitsName(m.Label, s.Label) &&
 		(m.Header == "" || s.Header != nil && strings.TrimSpace(s.Header(m.Header)) == m.HeaderValue)
 }

@@ -333,3 +333,29 @@ func TestMatch_AllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// One HTTP client has a row for each thing that it asks for; what a SIP request asks for, it does not say.
+func TestMatch_WhatIsAskedForIsACondition(t *testing.T) {
+	asking := func(a trunk.Ask) trunk.Match { return trunk.Match{Client: "sbc", Asks: a} }
+	verify := row("in", asking(trunk.AskVerification))
+	verify.Mode = trunk.Verify
+	made := table(t, row("out", asking(trunk.AskSigning)), verify)
+	for ask, want := range map[trunk.Ask]string{trunk.AskSigning: "out", trunk.AskVerification: "in", trunk.AskAny: "", trunk.AskRetrieve: ""} {
+		got, found := made.Match(trunk.Signs{Client: "sbc", Asks: ask})
+		if found != (want != "") || found && got.Name != want {
+			t.Errorf("%v is answered by %+v", ask, got)
+		}
+	}
+	wrong := row("wrong", asking(trunk.AskVerification))
+	if _, err := trunk.New([]trunk.Row{wrong}); err == nil || !strings.Contains(err.Error(), "match.asks") {
+		t.Errorf("a row that signs is asked for verification: %v", err)
+	}
+	for _, name := range []string{"", "signing", "verification", "publish", "retrieve"} {
+		if ask, ok := trunk.AskNamed(name); !ok || ask.String() != name {
+			t.Errorf("%q is read as %q, %t", name, ask, ok)
+		}
+	}
+	if _, ok := trunk.AskNamed("both"); ok {
+		t.Error("both is read")
+	}
+}

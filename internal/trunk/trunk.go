@@ -118,16 +118,6 @@ const (
 	InBoth
 )
 
-// VerstatStyle is a spelling of verstat. Those with a suffix are not 3GPP's.
-type VerstatStyle uint8
-
-// The spellings.
-const (
-	VerstatPlain      VerstatStyle = iota // TN-Validation-Passed
-	VerstatAttested                       // TN-Validation-Passed-A, -B, -C
-	VerstatAttestedBC                     // TN-Validation-Passed for A; -B, -C
-)
-
 // ReasonStyle is the protocol of the Reason header field that tells why a call was not verified.
 type ReasonStyle uint8
 
@@ -141,11 +131,59 @@ const (
 // AnswerStyle is how an answer is spelled. The zero AnswerStyle is the standards' way.
 type AnswerStyle struct {
 	Identity          Place
-	Verstat           VerstatStyle
+	Verstat           oob.VerstatStyle
 	LegacyAttestation bool // P-Attestation-Indicator and P-Origination-ID beside Attestation-Info and Origination-Id
 	Reason            ReasonStyle
 	CallInfo          bool // rich call data as Call-Info (RFC 9796)
 	DisplayMark       bool // [V] before the display name of a verified caller
+}
+
+// Ask is what a client of the HTTP API asks for: there it says so itself, while of an INVITE the trunk decides it.
+type Ask uint8
+
+// The things to ask for.
+const (
+	AskAny Ask = iota // in a row, whatever; in a request, not said
+	AskSigning
+	AskVerification
+	AskPublish
+	AskRetrieve
+	asksEnd // keep last
+)
+
+var askNames = [asksEnd]string{"", "signing", "verification", "publish", "retrieve"}
+
+// String is its name in the configuration.
+func (a Ask) String() string {
+	if a >= asksEnd {
+		return ""
+	}
+	return askNames[a]
+}
+
+// AskNamed finds one by its name; the empty name is AskAny.
+func AskNamed(name string) (Ask, bool) {
+	for a := range asksEnd {
+		if askNames[a] == name {
+			return a, true
+		}
+	}
+	return AskAny, false
+}
+
+// allows tells whether a row of a mode can give what is asked for.
+func (a Ask) allows(m Mode) bool {
+	switch a {
+	case AskSigning:
+		return m.Signs()
+	case AskVerification:
+		return m == Verify
+	case AskPublish:
+		return m == Publish
+	case AskRetrieve:
+		return m == Retrieve
+	}
+	return true
 }
 
 // Match says which requests belong to a row. All that is given must fit. Names compare without regard to case, as host
@@ -153,6 +191,7 @@ type AnswerStyle struct {
 type Match struct {
 	Sources      []netip.Prefix // where requests come from
 	Client       string         // the name under which a TLS or HTTP client has proven itself
+	Asks         Ask            // what an HTTP client asks for; a SIP request does not say, and fits no row that wants it said
 	TGRP         string         // trunk group (RFC 4904)
 	TrunkContext string         // its trunk-context
 	OTG          string         // originating trunk group, parameter otg or trgp
@@ -166,6 +205,7 @@ type Match struct {
 type Signs struct {
 	Source       netip.Addr
 	Client       string
+	Asks         Ask
 	TGRP         string
 	TrunkContext string
 	OTG          string

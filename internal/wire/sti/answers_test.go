@@ -71,7 +71,7 @@ func TestVerificationAnswers(t *testing.T) {
 			`"verstat":"TN-Validation-Passed"`, `"verstatValue":"TN-Validation-Passed","verifyResults":[` + passedResult + `]`,
 		},
 		"passed, with suffix": {
-			oob.Verdict{Verstat: oob.VerstatPassed, Attest: "B"}, sti.AnswerStyle{Verstat: sti.VerstatAttested},
+			oob.Verdict{Verstat: oob.VerstatPassed, Attest: "B"}, sti.AnswerStyle{Verstat: oob.VerstatAttested},
 			`"verstat":"TN-Validation-Passed-B"`, `"verstatValue":"TN-Validation-Passed-B"`,
 		},
 		"one good, one bad, one ignored, one not needed": {
@@ -137,7 +137,7 @@ func TestVerstatStyles(t *testing.T) {
 		{oob.VerstatFailed, "A", [3]string{"TN-Validation-Failed", "TN-Validation-Failed", "TN-Validation-Failed"}},
 		{oob.VerstatNoValidation, "", [3]string{"No-TN-Validation", "No-TN-Validation", "No-TN-Validation"}},
 	} {
-		for i, style := range []sti.VerstatStyle{sti.VerstatPlain, sti.VerstatAttested, sti.VerstatAttestedBC} {
+		for i, style := range []oob.VerstatStyle{oob.VerstatPlain, oob.VerstatAttested, oob.VerstatAttestedBC} {
 			if got := style.Verstat(oob.Verdict{Verstat: c.verstat, Attest: c.attest}); got != c.want[i] {
 				t.Errorf("%s %s, style %d: %s", c.verstat, c.attest, style, got)
 			}
@@ -167,6 +167,9 @@ func TestATIS1000082_ErrorTable(t *testing.T) {
 		sti.MissingLength:    {411, `{"requestError":{"serviceException":{"messageId":"SVC4007","text":"Error: Missing mandatory Content-Length header."}}}`, `{"error":"Missing mandatory Content-Length header."}`},
 		sti.WrongMethod:      {405, `{"requestError":{"policyException":{"messageId":"POL4050","text":"Error: Method not allowed."}}}`, `{"error":"Method not allowed."}`},
 		sti.Internal:         {500, `{"requestError":{"policyException":{"messageId":"POL5000","text":"Error: Internal Server Error. Please try again later."}}}`, `{"error":"Internal Server Error. Please try again later."}`},
+		sti.Unproven:         {401, `{"requestError":{"policyException":{"messageId":"POL4010","text":"Error: Not authenticated."}}}`, `{"error":"Not authenticated."}`},
+		sti.Tries:            {429, `{"requestError":{"policyException":{"messageId":"POL4290","text":"Error: Too many failed attempts to authenticate. Please try again later."}}}`, `{"error":"Too many failed attempts to authenticate. Please try again later."}`},
+		sti.Crowded:          {503, `{"requestError":{"policyException":{"messageId":"POL5030","text":"Error: Too many requests at a time. Please try again later."}}}`, `{"error":"Too many requests at a time. Please try again later."}`},
 	}
 	if len(sti.Kinds()) != len(want) {
 		t.Fatalf("%d kinds", len(sti.Kinds()))

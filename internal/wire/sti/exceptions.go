@@ -7,11 +7,12 @@ import (
 	"github.com/viaduct-oob/viaduct/internal/jws"
 )
 
-// Kind is a row of the error table of ATIS-1000082. Kinds are errors, so that errors.Is(err, sti.MissingParameter) asks
+// Kind is a row of the error table of ATIS-1000082, or one of ours beyond it. Kinds are errors, so that errors.Is(err, sti.MissingParameter) asks
 // for the kind of an [*Exception].
 type Kind uint8
 
-// The kinds. E1 and E2 of the verification cases are MissingParameter and InvalidParameter.
+// The kinds. E1 and E2 of the verification cases are MissingParameter and InvalidParameter. The table has no row for what
+// a server says before it looks at a request; ours have the ids that its pattern gives.
 const (
 	Internal Kind = iota
 	MissingBody
@@ -23,7 +24,10 @@ const (
 	Unparsable       // variable: the fault
 	MissingLength
 	WrongMethod
-	kindEnd // keep last
+	Unproven // ours: 401
+	Tries    // ours: 429
+	Crowded  // ours: 503
+	kindEnd  // keep last
 )
 
 // Row is everything that is said about a kind.
@@ -44,6 +48,9 @@ var rows = [kindEnd]Row{
 	Unparsable:       {"SVC4006", 400, "Error: Failed to parse received message body: %1."},
 	MissingLength:    {"SVC4007", 411, "Error: Missing mandatory Content-Length header."},
 	WrongMethod:      {"POL4050", 405, "Error: Method not allowed."},
+	Unproven:         {"POL4010", 401, "Error: Not authenticated."},
+	Tries:            {"POL4290", 429, "Error: Too many failed attempts to authenticate. Please try again later."},
+	Crowded:          {"POL5030", 503, "Error: Too many requests at a time. Please try again later."},
 }
 
 // Row gives what is said about the kind; an unknown kind is said to be Internal.
@@ -98,6 +105,9 @@ func (e *Exception) Is(target error) bool {
 	k, ok := target.(Kind)
 	return ok && k == e.Kind
 }
+
+// In makes an exception of the kind, for what is wrong outside of a body.
+func (k Kind) In(d Dialect, variables ...string) *Exception { return exception(k, variables...).in(d) }
 
 // WriteException is the body of the answer; its status is that of the kind's row.
 func WriteException(e *Exception) []byte {

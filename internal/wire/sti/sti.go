@@ -21,6 +21,9 @@
 //	request      attest, dest, iat, orig, origid  the same, and ppt, div, rph, sph
 //	answer       identity                         identityHeader
 //
+// Beside them a pair of ours, for an interworking function that only needs PASSporTs carried across TDM (carry.go):
+// POST {base}/oob/v1/publish and POST {base}/oob/v1/retrieve.
+//
 // # Failures
 //
 // What cannot be read is an [*Exception]: a row of the error table, in the dialect of the request. Its variables name
@@ -34,7 +37,6 @@ package sti
 
 import (
 	"github.com/viaduct-oob/viaduct/internal/jws"
-	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/tn"
 )
 
@@ -53,25 +55,6 @@ const (
 	ATIS Dialect = iota // ATIS-1000082
 	Ms                  // TS 24.229 §V
 )
-
-// VerstatStyle is a spelling of verstat in answers. Those with a suffix are not 3GPP's; some vendors' equipment reads
-// them.
-type VerstatStyle uint8
-
-// The styles.
-const (
-	VerstatPlain      VerstatStyle = iota // TN-Validation-Passed (TS 24.229 §7.2A.20)
-	VerstatAttested                       // TN-Validation-Passed-A, -B, -C
-	VerstatAttestedBC                     // TN-Validation-Passed for A; -B, -C
-)
-
-// Verstat spells the verstat of a verdict.
-func (s VerstatStyle) Verstat(v oob.Verdict) string {
-	if s == VerstatPlain || v.Verstat != oob.VerstatPassed || v.Attest == "" || s == VerstatAttestedBC && v.Attest == "A" {
-		return string(v.Verstat)
-	}
-	return string(v.Verstat) + "-" + v.Attest
-}
 
 // members are those of one object that are known and not null, as received.
 type members map[string]jws.Value

@@ -18,7 +18,7 @@ type VerificationRequest struct {
 	To       []tn.Identity // To; of Ms, one
 	Dest     tn.Identity   // the Request-URI, which Ms says where the call was diverted; else nobody
 	Time     time.Time     // Date of the call, whole seconds
-	Identity []string      // Identity header field values as received, that of the shaken PASSporT first
+	Identity []string      // Identity header field values as received, that of the shaken PASSporT first; none only of ReadVerificationOutOfBand
 }
 
 // Called is whom the call goes to: Dest where the request says it, else the first of To. The others of To are only what
@@ -34,6 +34,16 @@ func (r VerificationRequest) Called() tn.Identity {
 // not tell. National numbers are read by plan. Identity header field values are not looked into: what is wrong with
 // them belongs in the verdict. The error is an [*Exception].
 func ReadVerification(body []byte, plan tn.Plan, otherwise Dialect) (VerificationRequest, error) {
+	return readVerification(body, plan, otherwise, false)
+}
+
+// ReadVerificationOutOfBand is ReadVerification for a service that looks out of band: a call may have come without Identity
+// header field. Some switches then write an empty string, or an empty array.
+func ReadVerificationOutOfBand(body []byte, plan tn.Plan, otherwise Dialect) (VerificationRequest, error) {
+	return readVerification(body, plan, otherwise, true)
+}
+
+func readVerification(body []byte, plan tn.Plan, otherwise Dialect, mayLack bool) (VerificationRequest, error) {
 	m, e := readRequest(body, "verificationRequest",
 		"from", "to", "time", "identity", "identityHeader", "identityHeaders", "dest")
 	if e != nil {
@@ -48,13 +58,28 @@ func ReadVerification(body []byte, plan tn.Plan, otherwise Dialect) (Verificatio
 	case m.hasAny("identity"):
 		r.Dialect = ATIS
 	}
-	if e := r.read(m, plan); e != nil {
+	if mayLack {
+		m.dropEmpty("identity", "identityHeader", "identityHeaders")
+		mayLack = !m.hasAny("identity", "identityHeader", "identityHeaders")
+	}
+	if e := r.read(m, plan, mayLack); e != nil {
 		return VerificationRequest{}, e.in(r.Dialect)
 	}
 	return r, nil
 }
 
-func (r *VerificationRequest) read(m members, plan tn.Plan) (e *Exception) {
+// dropEmpty takes a string without text, and an array without elements, for an absent member.
+func (m members) dropEmpty(names ...string) {
+	for _, name := range names {
+		text, isText := jws.String(m[name])
+		list, isList := jws.Strings(m[name], 1)
+		if isText && text == "" || isList && len(list) == 0 {
+			delete(m, name)
+		}
+	}
+}
+
+func (r *VerificationRequest) read(m members, plan tn.Plan, withoutIdentity bool) (e *Exception) {
 	anyForm := party{single: true, list: true, most: DestMax}
 	if r.From, e = m.readParty("from", anyForm, plan); e != nil {
 		return e
@@ -76,7 +101,9 @@ func (r *VerificationRequest) read(m members, plan tn.Plan) (e *Exception) {
 		return e
 	}
 	r.Time = time.Unix(seconds, 0)
-	r.Identity, e = r.readIdentity(m)
+	if !withoutIdentity {
+		r.Identity, e = r.readIdentity(m)
+	}
 	return e
 }
 
@@ -106,7 +133,7 @@ func (r *VerificationRequest) readIdentity(m members) ([]string, *Exception) {
 
 // AnswerStyle is what of an answer can be chosen. The zero AnswerStyle is what the documents have.
 type AnswerStyle struct {
-	Verstat VerstatStyle
+	Verstat oob.VerstatStyle
 
 	// ReasonDescription names the sentence of a verifyResult of Ms reasonDescription, as one of the two public OpenAPI
 	// files of it does, instead of reasonDesc.

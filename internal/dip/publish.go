@@ -1,0 +1,138 @@
+package dip
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/viaduct-oob/viaduct/identity"
+	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/passport"
+)
+
+// signAndPublish is the dip of a call that goes into a TDM trunk where it begins. What came with a PASSporT that is
+// believed and fits is published as it is.
+func (d *doing) signAndPublish(ctx context.Context) Answer {
+	return d.once(ctx, func() Answer {
+		answer, carried := d.signed(ctx)
+		if answer.FailOpen != "" || len(answer.Identity) == 0 && len(carried) == 0 {
+			return answer
+		}
+		return d.place(ctx, answer, append(carried, answer.Identity...))
+	})
+}
+
+// publish is the dip of a call that goes into a TDM trunk in transit: its PASSporTs are published unchanged.
+func (d *doing) publish(ctx context.Context) Answer {
+	if len(d.call.Carried) == 0 {
+		return d.nothing("nothing to publish", "the call came without an Identity header")
+	}
+	return d.once(ctx, func() Answer { return d.place(ctx, Answer{}, d.call.Carried) })
+}
+
+// once gives a second dip of the same call what the first one was given, and has it wait while the first is under way.
+// What has failed is tried again.
+func (d *doing) once(ctx context.Context, do func() Answer) Answer {
+	if d.call.ID == "" {
+		return do()
+	}
+	name := d.placing()
+	for {
+		p, mine := d.placed.enter(name)
+		if mine {
+			defer d.placed.leave(p) // also when do panics
+			p.answer = do()
+			return p.answer
+		}
+		select {
+		case <-p.done:
+			if p.answer.FailOpen == "" && p.answer.Result != "" {
+				d.noteRepeated()
+				return p.answer
+			}
+			d.placed.forget(p)
+		case <-ctx.Done():
+			return Answer{FailOpen: d.over(ctx)}
+		}
+	}
+}
+
+// place publishes PASSporTs under the call's key. Whatever comes of it, answer is what the switch is told.
+func (d *doing) place(ctx context.Context, answer Answer, values []string) Answer {
+	tokens := tokensOf(values)
+	switch {
+	case len(tokens) == 0:
+		d.call.Trace.Step("nothing to publish", "no Identity header can be read")
+		answer.FailOpen = CauseUnreadable
+		return answer
+	case len(tokens) > oob.PassportsMax:
+		tokens = tokens[:oob.PassportsMax]
+	}
+	keys := d.trunk.Keys(d.call.Parties, d.config.SPC, true)
+	if len(keys) == 0 || d.trunk.Publisher == nil {
+		d.call.Trace.Step("nothing to publish", "the call has no key")
+		answer.Result = cmp.Or(answer.Result, ResultNothing)
+		return answer
+	}
+	d.noteKey(keys[0])
+	err := d.handOver(ctx, keys[0], tokens)
+	if err == nil {
+		answer.Result = ResultPublished
+		return answer
+	}
+	answer.FailOpen = d.failed(ctx, err)
+	d.call.Trace.Step("not published", oob.FaultOf(err).Kind.Row().Title)
+	return answer
+}
+
+// handOver publishes all together; where a CPS finds fault with them, one by one, so that a bad PASSporT that came with the
+// call takes no good one with it.
+func (d *doing) handOver(ctx context.Context, key oob.Key, tokens []string) error {
+	ctx = d.watch(ctx)
+	err := d.trunk.Publisher.Publish(ctx, oob.Publication{Key: key, Passports: tokens})
+	if err == nil || len(tokens) == 1 || !faultsContent(err) {
+		return err
+	}
+	outcomes := make(chan error, len(tokens))
+	for i := range tokens {
+		go func() {
+			outcomes <- d.trunk.Publisher.Publish(ctx, oob.Publication{Key: key, Passports: tokens[i : i+1]})
+		}()
+	}
+	for range tokens {
+		if outcome := <-outcomes; outcome == nil {
+			err = nil
+		}
+	}
+	return err
+}
+
+// failed is the cause of what a CPS client says, or of what has ended it.
+func (d *doing) failed(ctx context.Context, err error) Cause {
+	cause := causeOf(err)
+	if cause == CauseTimeout && ctx.Err() != nil {
+		return d.over(ctx)
+	}
+	return cause
+}
+
+// over tells why there is no more time. The budget ending is the CPS's doing where one was asked, and counted as its
+// silence; the switch giving up is not.
+func (d *doing) over(ctx context.Context) Cause {
+	if context.Cause(ctx) == context.DeadlineExceeded {
+		return CauseTimeout
+	}
+	return CauseAbandoned
+}
+
+// tokensOf takes the PASSporTs out of Identity header field values. What is none, or in compact form and so says too little,
+// is left behind.
+func tokensOf(values []string) []string {
+	headers, _ := identity.ParseAll(values)
+	tokens := make([]string, 0, len(headers))
+	for _, h := range headers {
+		if _, err := passport.Parse(h.Token); err == nil && len(h.Token) <= oob.PassportBytesMax {
+			tokens = append(tokens, h.Token)
+		}
+	}
+	return tokens
+}

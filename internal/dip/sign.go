@@ -1,0 +1,170 @@
+package dip
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/viaduct-oob/viaduct/identity"
+	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/passport"
+	"github.com/viaduct-oob/viaduct/stias"
+	"github.com/viaduct-oob/viaduct/stivs"
+	"github.com/viaduct-oob/viaduct/tn"
+)
+
+// sign is the dip of a call that goes on over SIP.
+func (d *doing) sign(ctx context.Context) Answer {
+	answer, _ := d.signed(ctx)
+	return answer
+}
+
+// signed makes the PASSporTs that the call is to have, and gives those that it came with and that go on with it.
+func (d *doing) signed(ctx context.Context) (answer Answer, carried []string) {
+	if d.config.Signer == nil {
+		return d.nothing("unsigned", "nothing is signed here"), nil
+	}
+	if d.call.Parties.Orig.IsZero() || d.call.Parties.Dest.IsZero() {
+		return d.nothing("unsigned", "a party of the call is not known"), nil
+	}
+	carried = d.believed(ctx)
+	if diverted := d.diverted(); len(diverted) > 0 {
+		return Answer{Result: ResultSigned, Identity: diverted}, d.call.Carried
+	}
+	signed, err := d.signature(ctx, d.request(carried))
+	switch {
+	case err == nil:
+		value, err := signed.Identity.MarshalText()
+		if err != nil {
+			return d.unsigned(err), nil
+		}
+		d.noteSigned(&signed)
+		return Answer{Result: ResultSigned, Identity: append([]string{string(value)}, d.prioritised()...), Signed: signed}, nil
+	case errors.Is(err, stias.AlreadySigned):
+		return d.nothing("signed already", err.Error()), carried
+	case errors.Is(err, stias.LeftUnsigned):
+		return d.nothing("unsigned", err.Error()), nil
+	}
+	return d.unsigned(err), nil
+}
+
+// unsigned is the answer when a signature should have been there.
+func (d *doing) unsigned(err error) Answer {
+	cause := CauseCredential
+	var problem passport.Problem
+	switch {
+	case errors.Is(err, stias.StaleDate):
+		cause = CauseDate
+	case errors.Is(err, context.DeadlineExceeded):
+		cause = CauseBudget
+	case errors.As(err, &problem), errors.Is(err, identity.ErrUnwritable):
+		cause = CauseUnsignable
+	}
+	d.call.Trace.Step("not signed", err.Error())
+	return Answer{FailOpen: cause}
+}
+
+func (d *doing) request(carried []string) stias.Call {
+	// Of two levels the lesser: A stands before B in the alphabet, and an empty one before both.
+	return stias.Call{
+		Orig: d.call.Parties.Orig, Dest: []tn.Identity{d.call.Parties.Dest}, Customer: cmp.Or(d.call.Customer, d.trunk.Signing.Customer),
+		Trunk: d.trunk.Name, Gateway: d.trunk.Signing.Gateway, OrigID: d.call.OrigID, Fingerprints: d.call.Fingerprints,
+		Attest: max(d.call.Attest, d.trunk.Signing.Attest), Date: d.date(), Carried: carried,
+	}
+}
+
+// signature signs, and never takes longer than the call can wait. A switch that asks for more than the policy gives is
+// given what the policy gives: without a PASSporT the call would be worth less still.
+func (d *doing) signature(ctx context.Context, call stias.Call) (stias.Signed, error) {
+	sign := func() (stias.Signed, error) {
+		signed, err := d.config.Signer.Sign(call)
+		if errors.Is(err, stias.NotEntitled) {
+			d.call.Trace.Step("attestation", "the switch asked for more than the policy gives")
+			call.Attest = d.config.Signer.Attest(call).Attest
+			signed, err = d.config.Signer.Sign(call)
+		}
+		return signed, err
+	}
+	if !d.config.SlowKey {
+		return sign()
+	}
+	type outcome struct {
+		signed stias.Signed
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		o := outcome{err: errors.New("the signing key has failed")} // unless it comes back
+		defer func() {
+			_ = recover() // a fault in a vendor's library ends no other call
+			done <- o
+		}()
+		o.signed, o.err = sign()
+	}()
+	select {
+	case o := <-done:
+		return o.signed, o.err
+	case <-ctx.Done():
+		return stias.Signed{}, ctx.Err()
+	}
+}
+
+// prioritised signs the priority that the call asks for, where the policy lets its customer or trunk assert it
+// (RFC 8443 §4.1). Otherwise the call goes on without: what the header field says is then for others to judge.
+func (d *doing) prioritised() []string {
+	if len(d.call.Priorities) == 0 {
+		return nil
+	}
+	signed, err := d.config.Signer.Prioritise(stias.Prioritised{
+		Orig: d.call.Parties.Orig, Dest: []tn.Identity{d.call.Parties.Dest}, Customer: cmp.Or(d.call.Customer, d.trunk.Signing.Customer),
+		Trunk: d.trunk.Name, Values: d.call.Priorities, Date: d.date(),
+	})
+	if err != nil {
+		d.call.Trace.Step("priority not signed", err.Error())
+		return nil
+	}
+	value, err := signed.Identity.MarshalText()
+	if err != nil {
+		return nil
+	}
+	d.call.Trace.Step("priority signed", "")
+	return []string{string(value)}
+}
+
+// believed gives the Identity header field values that came with the call, when the verification service believes them.
+func (d *doing) believed(ctx context.Context) []string {
+	if len(d.call.Carried) == 0 || d.trunk.Verifies == nil {
+		return nil
+	}
+	verdict := d.trunk.Verifies.Verify(ctx, stivs.Call{
+		ID: d.call.ID, Orig: d.call.Parties.Orig, Dest: d.call.Parties.Dest, Identity: d.call.Carried, Time: d.date(),
+		Fingerprints: d.call.Fingerprints,
+	})
+	d.call.Trace.Step("carried", string(verdict.Verstat))
+	if verdict.Verstat != oob.VerstatPassed {
+		return nil
+	}
+	return d.call.Carried
+}
+
+// diverted signs that we have sent the call on to another called party, where it came with a PASSporT that names the
+// former one (RFC 8946 §4.1).
+func (d *doing) diverted() []string {
+	p := d.call.Parties
+	if !p.Diverted || p.DivertedFrom.IsZero() || len(d.call.Carried) == 0 {
+		return nil
+	}
+	signed, err := d.config.Signer.Divert(stias.Diversion{Carried: d.call.Carried, From: p.DivertedFrom, To: p.Dest, HI: p.HI})
+	if err != nil {
+		d.call.Trace.Step("diversion not signed", err.Error())
+		return nil
+	}
+	var values []string
+	for _, s := range signed {
+		if value, err := s.Identity.MarshalText(); err == nil {
+			values = append(values, string(value))
+		}
+	}
+	d.call.Trace.Step("diversion signed", "")
+	return values
+}
