@@ -21,6 +21,7 @@ type commands struct {
 	Demo     app.Demo     `cmd:"" help:"The whole country on loopback: calls cross a TDM gap and are judged."`
 	Serve    app.Serve    `cmd:"" help:"Serve the roles that a configuration names."`
 	Check    app.Check    `cmd:"" help:"Check a configuration and say what would start."`
+	Key      app.Key      `cmd:"" help:"The key of a call: under which numbers its PASSporTs are published and looked for, and why."`
 	Passport app.Passport `cmd:"" help:"Sign, verify or inspect one PASSporT."`
 	Publish  app.Publish  `cmd:"" help:"Publish PASSporTs to CPSs."`
 	Retrieve app.Retrieve `cmd:"" help:"Retrieve the PASSporTs of a call from CPSs."`
