@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -50,23 +52,30 @@ type laboratory struct {
 }
 
 // newLaboratory serves its repository until the test ends.
-func newLaboratory(t *testing.T) *laboratory {
+func newLaboratory(t *testing.T, args ...string) *laboratory {
 	t.Helper()
-	lab := initLaboratory(t, freeAddress(t, "tcp"))
-	serve := exec.Command(filepath.Join(binDir, "viaduct"), "lab", "serve", lab.dir)
-	output, err := serve.StdoutPipe()
-	check(t, err)
-	untilTheEnd(t, serve)
-	if line, err := bufio.NewReader(output).ReadString('\n'); !strings.HasPrefix(line, "serving ") {
-		t.Fatalf("viaduct lab serve says %q, %v", line, err)
-	}
+	lab := initLaboratory(t, freeAddress(t, "tcp"), args...)
+	lab.serve(t, exec.Command(filepath.Join(binDir, "viaduct"), "lab", "serve", lab.dir))
 	return lab
 }
 
-func initLaboratory(t *testing.T, repository string) *laboratory {
+// serve runs the repository.
+func (l *laboratory) serve(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	output, err := cmd.StdoutPipe()
+	check(t, err)
+	untilTheEnd(t, cmd)
+	if line, err := bufio.NewReader(output).ReadString('\n'); !strings.HasPrefix(line, "serving ") {
+		t.Fatalf("viaduct lab serve says %q, %v", line, err)
+	}
+}
+
+// initLaboratory makes the folder; args are more flags of lab init.
+func initLaboratory(t *testing.T, repository string, args ...string) *laboratory {
 	t.Helper()
 	lab := &laboratory{dir: filepath.Join(t.TempDir(), "lab"), repository: "https://" + repository}
-	cmd := exec.Command(filepath.Join(binDir, "viaduct"), "lab", "init", lab.dir, "--spc", "1234", "--spc", "567B", "--repository", repository)
+	args = append([]string{"lab", "init", lab.dir, "--spc", "1234", "--spc", "567B", "--repository", repository}, args...)
+	cmd := exec.Command(filepath.Join(binDir, "viaduct"), args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("viaduct lab init: %v\n%s", err, out)
 	}
@@ -150,11 +159,16 @@ func verify(t *testing.T, value string, args ...string) string {
 	return string(found[1])
 }
 
-// untilTheEnd starts a process that is ended with the test. What it has said is shown if the test has failed.
+// untilTheEnd starts a process that is ended with the test. What it has said is shown if the test has failed; cmd.Stderr, where
+// it is set, gets it too.
 func untilTheEnd(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	var said bytes.Buffer
-	cmd.Stderr = &said
+	if cmd.Stderr == nil {
+		cmd.Stderr = &said
+	} else {
+		cmd.Stderr = io.MultiWriter(&said, cmd.Stderr)
+	}
 	check(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
@@ -167,19 +181,50 @@ func untilTheEnd(t *testing.T, cmd *exec.Cmd) {
 	})
 }
 
-// freeAddress is a loopback address that nobody uses; see [freeport].
+// ports gives out loopback ports below those that the kernel gives to whoever wants any, from 32768 on. They come in blocks; who
+// listens on the first port of one has all of it, so that tests of several processes never meet.
+var ports struct {
+	mu         sync.Mutex
+	next, last int            // guarded by mu
+	held       []net.Listener // guarded by mu
+}
+
+const portBlock = 1000
+
+func nextPort(t *testing.T) int {
+	t.Helper()
+	ports.mu.Lock()
+	defer ports.mu.Unlock()
+	for first := 10_000; ports.next == ports.last; first += portBlock {
+		if first >= 32_000 {
+			t.Fatal("no block of ports is free")
+		}
+		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first)); err == nil {
+			ports.held = append(ports.held, listener)
+			ports.next, ports.last = first+1, first+portBlock
+		}
+	}
+	ports.next++
+	return ports.next - 1
+}
+
+// freeAddress is a loopback address that nobody uses, and that nobody is given by chance; see [freeport].
 func freeAddress(t *testing.T, network string) string {
 	t.Helper()
-	if network == "udp" {
-		conn, err := net.ListenPacket(network, "127.0.0.1:0")
-		check(t, err)
-		defer conn.Close()
-		return conn.LocalAddr().String()
+	for {
+		address := fmt.Sprintf("127.0.0.1:%d", nextPort(t))
+		if network == "udp" {
+			if conn, err := net.ListenPacket(network, address); err == nil {
+				conn.Close()
+				return address
+			}
+			continue
+		}
+		if listener, err := net.Listen(network, address); err == nil {
+			listener.Close()
+			return address
+		}
 	}
-	listener, err := net.Listen(network, "127.0.0.1:0")
-	check(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // wayward starts two hosts that answer as no repository should, and gives their URLs: one over plain http, and one that

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"crypto/tls"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -42,6 +43,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	binDir = dir
+	flag.Parse()
+	_ = flag.Set("test.parallel", "6") // most of a test is waiting for others, whatever the number of processors
 	return m.Run()
 }
 
@@ -108,7 +111,7 @@ func waittext(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // await polls until the condition holds.
-func await(ts *testscript.TestScript, what string, holds func() bool) {
+func await(ts interface{ Fatalf(string, ...any) }, what string, holds func() bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	again := time.NewTicker(20 * time.Millisecond)

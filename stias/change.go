@@ -51,6 +51,14 @@ func (s *Service) SetCredential(ctx context.Context, next Credential) error {
 	return nil
 }
 
+// Check refuses what [Service.SetCredential] would refuse whatever the time and whoever is believed, and changes nothing.
+func (s *Service) Check(next Credential) error {
+	if err := next.check(s.cfg.SPC); err != nil {
+		return fmt.Errorf("signing credential: %w", err)
+	}
+	return nil
+}
+
 // Reload is for SIGHUP, and for a timer once a minute or so. It reads the credential anew with Config.Load, asks Config.Judge
 // whether the one that signs is still believed, and lets the next one sign if it may. An error says that what was read
 // is refused, or that nothing can be signed; the owner should say it loudly. It asks the network, so it takes as long

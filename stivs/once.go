@@ -24,6 +24,9 @@ func (v *verification) spent(c *candidate) finding {
 }
 
 func (v *verification) spend(c *candidate) finding {
+	if v.call.Preview {
+		return skip("a preview uses nothing up")
+	}
 	if by, found := v.memory.spentBy(textKey(c), v.began); found && by != v.id {
 		c.user = by
 		return fail(V1, "another call has come with it")
@@ -46,6 +49,9 @@ func (v *verification) use(c *candidate) use {
 // spendRest says of the other PASSporTs that came with a call which has passed in band that they came with it: they are
 // of this call, and verify no other. They have not been verified, so they are known by their text.
 func (v *verification) spendRest() {
+	if v.call.Preview {
+		return
+	}
 	for _, c := range v.current {
 		if c != v.winner && c.role == proves && c.wrong == noCase && c.road() == oob.SourceInBand {
 			v.memory.spend(textKey(c), v.use(c), v.began)
@@ -101,6 +107,9 @@ func (v *verification) pair() pair { return pair{v.call.Orig, v.call.Dest} }
 // unlessOutnumbered is the verdict on a call that was looked for out of band, where nothing ties a PASSporT to one of
 // several calls between the same numbers.
 func (v *verification) unlessOutnumbered(winner *candidate) oob.Verdict {
+	if v.call.Preview {
+		return v.decided(winner)
+	}
 	call := gathered{id: v.id, name: v.call.ID, at: v.began, verified: winner != nil}
 	wrong, withdrawn := v.memory.gather(v.pair(), call, v.proofs(), v.freshness.Future, v.began)
 	check := oob.Check{Name: "number of calls", Section: V2.Row().Section, Outcome: oob.CheckPassed}
@@ -233,7 +242,7 @@ func (v *verification) counterpart(here *candidate) (there *candidate) {
 			return c
 		}
 		by, spent := v.memory.spentBy(v.useKey(c), v.began)
-		if there == nil && (!spent || by == v.id) {
+		if there == nil && (!spent || by == v.id || v.call.Preview) {
 			there = c
 		}
 	}

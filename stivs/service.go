@@ -28,7 +28,7 @@
 //
 // A PASSporT verifies one call, see [Memory]. In band that is all: the PASSporT came with its call. Out of band nothing
 // ties a PASSporT to one of several calls between the same two numbers, so when more calls have come than there are
-// PASSporTs, none of them is verified, and those that had been are withdrawn.
+// PASSporTs, none of them is verified, and those that had been are withdrawn. A [Call.Preview] keeps out of all this.
 //
 // # Failures
 //
@@ -192,4 +192,10 @@ type Call struct {
 
 	Fingerprints []passport.KeyDigest // of the keys of its media (SDP a=fingerprint); nil when that is not known, empty when there are none
 	Message      []byte               // MIME body of a message (RFC 9475); nil for a call
+
+	// Preview says that the verdict is for ourselves, as before a call is signed, and nobody is told that the call is
+	// verified: no PASSporT is used up by it, the call is not counted, and none is withdrawn. Whether a PASSporT has been
+	// used, and how many calls have come, does not matter to it either: a call has another ID on its next leg, and the
+	// question is answered where a verdict is given.
+	Preview bool
 }

@@ -70,13 +70,13 @@ func (c *APIClientConfig) client(at string, note func(string, error)) stiapi.Cli
 	for i, name := range c.KeyFiles {
 		path := fmt.Sprintf("%s.key_files[%d]", at, i)
 		text, err := readSecret(name)
-		note(path, plain(err))
+		note(path, err)
 		for key := range strings.Lines(string(text)) { // one a line, so that a new one can stand beside the one before
 			if key = strings.TrimSpace(key); key == "" {
 				continue
 			}
 			if len(key) < traceKeyMin {
-				note(path, fmt.Errorf("%s: a key has less than %d characters", name, traceKeyMin))
+				note(path, fmt.Errorf("a key in the file has less than %d characters", traceKeyMin))
 			}
 			client.Keys = append(client.Keys, sha256.Sum256([]byte(key)))
 		}

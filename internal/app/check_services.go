@@ -1,15 +1,19 @@
 package app
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/internal/hsm"
+	"github.com/viaduct-oob/viaduct/internal/trace"
 	"github.com/viaduct-oob/viaduct/stias"
 	"github.com/viaduct-oob/viaduct/tn"
 )
@@ -22,8 +26,11 @@ func (p *switchPlan) resolvePeers(c *PeersConfig, note func(string, error)) {
 			note(at+".name", errors.New("is a name of its own, by which trunks mean this CPS"))
 		}
 		seen[peer.Name] = true
-		if u, err := url.Parse(peer.URL); err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" {
+		if u, err := url.Parse(peer.URL); err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(peer.URL, "#") {
 			note(at+".url", errors.New("is https://host[:port], with a path where the CPS has one"))
+		}
+		if strings.ContainsAny(peer.Audience, "/:[] ") {
+			note(at+".audience", errors.New("is a bare host name: no scheme, port or path"))
 		}
 	}
 	var err error
@@ -55,7 +62,9 @@ func (p *switchPlan) resolveSigning(c *SigningConfig, note func(string, error)) 
 	if p.signs && (c.Key == "" || c.X5U == "") {
 		note("$.signing", errors.New("needs key and x5u: with them calls are signed, and CPSs asked"))
 	}
-	if c.Key != "" && !hsm.IsURI(c.Key) {
+	if hsm.IsURI(c.Key) {
+		note("$.signing.key", hsm.Acceptable(c.Key))
+	} else if c.Key != "" {
 		_, err := readKey(c.Key)
 		note("$.signing.key", plain(err))
 	}
@@ -66,9 +75,9 @@ func (p *switchPlan) resolveSigning(c *SigningConfig, note func(string, error)) 
 	if c.OrigIDSecret != "" {
 		secret, err := readSecret(c.OrigIDSecret)
 		if err == nil && len(secret) < stias.OrigIDSecretMin {
-			err = fmt.Errorf("%s: has less than %d bytes", c.OrigIDSecret, stias.OrigIDSecretMin)
+			err = fmt.Errorf("the file has less than %d bytes", stias.OrigIDSecretMin)
 		}
-		note("$.signing.origid_secret", plain(err))
+		note("$.signing.origid_secret", err)
 		p.secret = secret
 	}
 	if c.Margin < 0 {
@@ -90,6 +99,12 @@ func (p *switchPlan) resolveSigning(c *SigningConfig, note func(string, error)) 
 		p.policy.Priorities = append(p.policy.Priorities, stias.PriorityRow(r))
 	}
 	note("$.signing.rows", p.policy.Check(p.secret))
+	if p.signs && c.SPC != "" && c.X5U != "" && !hsm.IsURI(c.Key) { // what the service itself refuses
+		if credential, err := c.credential(); err == nil {
+			_, err := stias.New(stias.Config{SPC: string(c.SPC), Credential: credential})
+			note("$.signing", err)
+		}
+	}
 }
 
 func ranges(path string, list []string, note func(string, error)) []tn.Range {
@@ -118,8 +133,8 @@ func (p *switchPlan) resolveVerification(c *VerificationConfig, note func(string
 }
 
 func (p *switchPlan) resolveTrace(c *TraceConfig, note func(string, error)) {
-	if c.Memory <= 0 {
-		note("$.trace.memory", errors.New("must be above zero"))
+	if c.Memory < traceMemoryMin {
+		note("$.trace.memory", fmt.Errorf("is at least %d", traceMemoryMin))
 	}
 	if c.Age <= 0 {
 		note("$.trace.age", errors.New("must be above 0s"))
@@ -127,19 +142,27 @@ func (p *switchPlan) resolveTrace(c *TraceConfig, note func(string, error)) {
 	if c.FullKey != "" {
 		key, err := readSecret(c.FullKey)
 		if err == nil && len(key) < traceKeyMin {
-			err = fmt.Errorf("%s: has less than %d characters", c.FullKey, traceKeyMin)
+			err = fmt.Errorf("the file has less than %d characters", traceKeyMin)
 		}
-		note("$.trace.full_key", plain(err))
+		note("$.trace.full_key", err)
 		p.traceKey = string(key)
 	}
 	if c.Webhook.URL != "" {
-		if u, err := url.Parse(c.Webhook.URL); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-			note("$.trace.webhook.url", errors.New("is a URL such as https://example.net/calls"))
-		}
 		_, err := readSecret(c.Webhook.Key)
-		note("$.trace.webhook.key", plain(err))
+		note("$.trace.webhook.key", err)
 		p.webhookRoots, err = loadPool(c.Webhook.TLSRoots)
 		note("$.trace.webhook.tls_roots", plain(err))
+		if err == nil { // what the recorder itself refuses
+			webhook := p.traceConfig(TraceConfig{Memory: c.Memory, Age: c.Age, Webhook: c.Webhook})
+			recorder, err := trace.Open(webhook)
+			if err == nil {
+				err = recorder.Close(context.Background())
+			}
+			note("$.trace.webhook", err)
+		}
+	}
+	if c.File.Name != "" {
+		note("$.trace.file.name", checkOutput(c.File.Name))
 	}
 	if c.HEP.Address != "" {
 		note("$.trace.hep.address", checkAddress(c.HEP.Address))
@@ -153,18 +176,33 @@ const traceKeyMin = 16
 // secretBytesMax bounds a file that holds a secret.
 const secretBytesMax = 4096
 
-// readSecret reads a file whose content is a secret, without the line end that editors leave.
+// readSecret reads a file whose content is a secret, without the line end that editors leave. The error does not name the
+// file: somebody may have written the secret in the place of its file.
 func readSecret(name string) ([]byte, error) {
 	if name == "" {
 		return nil, errors.New("needs a file")
 	}
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("is the name of no file that can be read")
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s: others than its owner can read it; chmod 600", name)
+		return nil, errors.New("is a file that others than its owner can read; chmod 600")
 	}
 	text, err := readFile(name, secretBytesMax)
-	return []byte(strings.TrimRight(string(text), "\r\n")), err
+	if err != nil {
+		return nil, errors.New("is the name of no file of a secret that can be read")
+	}
+	return bytes.TrimRight(text, "\r\n"), nil
+}
+
+// traceMemoryMin holds a few thousand records.
+const traceMemoryMin = 1 << 20
+
+// checkOutput accepts the name of a file that can be appended to, or made.
+func checkOutput(name string) error {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return errors.New("is a folder")
+	}
+	return checkDir(filepath.Dir(name))
 }

@@ -87,6 +87,7 @@ type TrunkConfig struct {
 	Gateway    bool            `yaml:"gateway"`
 	Attest     string          `yaml:"attest"`
 	IgnoreDate bool            `yaml:"ignore_date"`
+	TakeOrigID bool            `yaml:"take_origid"`
 	Budget     Duration        `yaml:"budget"`
 	Numbering  NumberingConfig `yaml:"numbering"`
 	SecondLook string          `yaml:"second_look"`

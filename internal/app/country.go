@@ -101,7 +101,11 @@ func openCountry() (c *country, err error) {
 			for name, url := range map[string]string{"careless": c.careless.url(), "nowhere": "https://" + nowhere} {
 				file.Peers.CPS = append(file.Peers.CPS, PeerConfig{Name: name, URL: url, Audience: "localhost"})
 			}
-			file.Trunks = append(file.Trunks, moreTrunks...)
+			for _, row := range moreTrunks {
+				if string(row.PeerSPC) != spc { // nobody is upstream of itself
+					file.Trunks = append(file.Trunks, row)
+				}
+			}
 			file.Verification.Accept = []string{"base"}
 		})
 		if err != nil {

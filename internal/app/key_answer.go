@@ -24,6 +24,7 @@ type endAnswer struct {
 	Steps        []stepAnswer `json:"steps,omitempty"`
 	Restricted   bool         `json:"restricted"`
 	Emergency    bool         `json:"emergency"`
+	Marked       bool         `json:"marked"` // as a call of emergency services, by its own word
 	Diverted     bool         `json:"diverted"`
 	DivertedFrom string       `json:"diverted_from,omitempty"`
 	Unusable     string       `json:"unusable,omitempty"` // the cause in oob_unusable_numbers_total
@@ -76,7 +77,7 @@ func describeTrunk(row *trunk.Row, why string) *trunkAnswer {
 }
 
 func (a *endAnswer) parties(p trunk.Parties) {
-	a.Restricted, a.Emergency, a.Diverted = p.Restricted, p.Emergency, p.Diverted
+	a.Restricted, a.Emergency, a.Marked, a.Diverted = p.Restricted, p.Emergency, p.Marked, p.Diverted
 	a.Unusable = string(p.Unusable)
 	if !p.DivertedFrom.IsZero() {
 		a.DivertedFrom = p.DivertedFrom.String()
@@ -128,6 +129,8 @@ func (a *endAnswer) keys(row *trunk.Row, t *endTrunks) {
 		a.NoKey = "the call is left alone: nothing is signed, published or looked for"
 	case a.Unusable != "":
 		a.NoKey = a.Unusable + ": " + unusableTexts[a.found.Unusable]
+	case a.Marked && !row.Mode.Retrieves():
+		a.NoKey = "the call is marked as one of emergency services: nothing is signed or published"
 	case len(row.CPS) == 0:
 		a.NoKey = fmt.Sprintf("mode %s of this trunk asks no CPS", row.Mode)
 	default:
@@ -176,7 +179,7 @@ func (a *endAnswer) print(out io.Writer) {
 	for _, f := range []struct {
 		is   bool
 		text string
-	}{{a.Emergency, "emergency"}, {a.Restricted, "restricted"}, {a.Diverted, strings.TrimSuffix("diverted from "+a.DivertedFrom, " from ")}} {
+	}{{a.Emergency, "emergency"}, {a.Marked, "marked as one of emergency services"}, {a.Restricted, "restricted"}, {a.Diverted, strings.TrimSuffix("diverted from "+a.DivertedFrom, " from ")}} {
 		if f.is {
 			flags = append(flags, f.text)
 		}
@@ -304,6 +307,8 @@ func (a *endAnswer) missing() string {
 		return "calling"
 	case a.Unusable != "":
 		return "called"
+	case a.Marked:
+		return "emergency"
 	}
 	return "mode"
 }

@@ -107,8 +107,10 @@ func TestKey_WhyThereIsNone(t *testing.T) {
 		{"overlap", keyINVITE("sip:+1215555@h", keyFrom), "", "overlap: the called number is not complete"},
 		{"no called number", "0100010060010a030600 039090a2 020310", "--isup ansi --frame circuit", "no_called_number: there is no called number"},
 		{"emergency", keyINVITE("urn:service:sos", keyFrom), "", "the call is left alone"},
+		{"marked", keyINVITE(keyDialled, keyFrom, "Priority: psap-callback"), "--config c.yaml --trunk out", "the call is marked as one of emergency services"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			inKeyFolder(t, nil)
 			out, err := runKey(t, c.in, append(strings.Fields(c.arguments), "-")...)
 			lines := strings.Split(strings.TrimRight(out, "\n"), "\n")
 			if last := lines[len(lines)-1]; !errors.Is(err, ErrNegative) || !strings.HasPrefix(last, "no key") || !strings.Contains(last, c.want) {
@@ -185,6 +187,7 @@ func TestKey_BothEnds(t *testing.T) {
 		{"caller unusable there", keyINVITE(keyDialled, keyNobody), "in", "calling", ""},
 		{"called unusable there", keyINVITE("sip:+1215@h", keyFrom, keyAsserted), "in", "called", ""},
 		{"emergency there", keyINVITE("sip:911@h", keyFrom, keyAsserted), "in", "emergency", ""},
+		{"marked there", keyINVITE(keyDialled, keyFrom, keyAsserted, "Resource-Priority: esnet.1"), "in", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inKeyFolder(t, map[string]string{"there.txt": c.there})
@@ -361,9 +364,9 @@ func FuzzReadINVITE(f *testing.F) {
 			}
 			return
 		}
-		again, err := siptx.Read(string(r.Bytes()))
+		again, err := siptx.Read(r.Text())
 		if err != nil || again.URI != r.URI || again.Value("From") != r.Value("From") || r.Method != "INVITE" {
-			t.Errorf("%q is read as another request: %v", r.Bytes(), err)
+			t.Errorf("%q is read as another request: %v", r.Text(), err)
 		}
 	})
 }

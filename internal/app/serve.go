@@ -228,21 +228,27 @@ func (s *server) reload(name string) {
 	}
 }
 
-// take changes to another plan. A role that comes or goes needs a restart.
+// take changes to another plan, or refuses it and changes nothing. A role that comes or goes needs a restart.
 func (s *server) take(file *configFile, p *plan) error {
 	if (s.cps == nil) != (p.cps == nil) || (s.switches == nil) != (p.switches == nil) {
 		return errors.New("a role has come or gone: that needs a restart")
 	}
-	if s.switches != nil { // first, because it may still refuse
-		if err := s.switches.take(file, p.switches); err != nil {
+	var change *switchChange
+	if s.switches != nil {
+		var err error
+		if change, err = s.switches.prepare(file, p.switches); err != nil {
 			return err
 		}
 	}
 	if err := s.trusted.reload(p.trust); err != nil {
+		change.discard()
 		return err
 	}
 	if s.cps != nil {
 		s.cps.certificate.Store(&p.cps.certificate)
+	}
+	if s.switches != nil {
+		s.switches.commit(change)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/cpsclient"
@@ -56,7 +57,11 @@ type switchRole struct {
 	plan       *switchPlan       // guarded by mu
 	credential stias.Credential  // that clients of CPSs sign with; guarded by mu
 	waiting    *stias.Credential // that the signer keeps in readiness, else nil; guarded by mu
+	generation int               // of keys in tokens: one opened anew is another, although it signs alike; guarded by mu
 	equipped   equipment         // guarded by mu
+
+	closing   chan struct{} // closed by close
+	reopening atomic.Bool
 
 	running sync.WaitGroup
 	stop    context.CancelFunc
@@ -82,7 +87,7 @@ const credentialLinger = 10 * time.Second
 const credentialRhythm = time.Minute
 
 func openSwitchRole(file *configFile, p *switchPlan, verifier *trust.Verifier, logger *slog.Logger) (r *switchRole, err error) {
-	r = &switchRole{log: logger, verifier: verifier, warmth: time.Duration(file.Peers.Warm), local: localAddresses(), stop: func() {}}
+	r = &switchRole{log: logger, verifier: verifier, warmth: time.Duration(file.Peers.Warm), local: localAddresses(), closing: make(chan struct{}), stop: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
@@ -105,7 +110,7 @@ func openSwitchRole(file *configFile, p *switchPlan, verifier *trust.Verifier, l
 	}
 	r.freshness, r.transfer = file.Verification.Freshness.window(), time.Duration(file.Verification.Transfer)
 	r.memory = stivs.NewMemory(r.freshness, r.transfer)
-	if r.dips, err = dip.New(dip.Config{SPC: string(file.Signing.SPC), Signer: r.signer, SlowKey: file.Signing.inToken()}); err != nil {
+	if r.dips, err = dip.New(dip.Config{SPC: string(file.Signing.SPC), Signer: r.signer}); err != nil {
 		return r, err
 	}
 	if err = r.equip(file, p); err != nil {
@@ -155,14 +160,22 @@ func (c SigningConfig) credential() (stias.Credential, error) {
 	}
 	if c.Certificate != "" {
 		if credential.Chain, err = readChain(c.Certificate); err != nil {
+			discard(credential)
 			return stias.Credential{}, err
 		}
 	}
 	return credential, nil
 }
 
+// discard closes the key of a credential that nobody has signed with.
+func discard(c stias.Credential) {
+	if c.Close != nil {
+		c.Close()
+	}
+}
+
 // equip makes everything that the rows of a trunk table are served with, and changes to that table. What clients are
-// made of and has not changed stays, with its connections.
+// made of and has not changed stays, with its connections; those that go end what they have begun.
 func (r *switchRole) equip(file *configFile, p *switchPlan) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -170,37 +183,59 @@ func (r *switchRole) equip(file *configFile, p *switchPlan) error {
 	if err != nil {
 		return err
 	}
+	trunks, err := r.makeTrunks(file, p, made)
+	if err != nil {
+		return err
+	}
+	r.dips.SetTrunks(trunks)
+	if made.of != r.equipped.of {
+		r.retire(r.equipped)
+	}
+	r.equipped, r.file, r.plan = made, file, p
+	return nil
+}
+
+// retire closes clients when no call can need them any more.
+func (r *switchRole) retire(e equipment) {
+	for _, client := range e.clients {
+		r.running.Go(func() {
+			select {
+			case <-time.After(trunk.BudgetMax):
+			case <-r.closing:
+			}
+			client.Close()
+		})
+	}
+}
+
+// makeTrunks gives each row what it is served with.
+func (r *switchRole) makeTrunks(file *configFile, p *switchPlan, made equipment) (*dip.Trunks, error) {
 	services := map[string]*stivs.Service{}
 	for _, row := range p.table.Rows() {
-		names := strings.Join(row.CPS, " ")
-		if services[names], err = r.verification(file.Verification, p, made.clients[names]); err != nil {
-			return err
+		var err error
+		if services[setOf(row.CPS)], err = r.verification(file.Verification, p, made.clients[setOf(row.CPS)]); err != nil {
+			return nil, err
 		}
 	}
 	settings := map[string]TrunkConfig{}
 	for _, c := range file.Trunks {
 		settings[c.Name] = c
 	}
-	r.dips.SetTrunks(dip.NewTrunks(p.table, func(row *trunk.Row) dip.Trunk {
-		names := strings.Join(row.CPS, " ")
+	return dip.NewTrunks(p.table, func(row *trunk.Row) dip.Trunk {
 		c := settings[row.Name]
-		t := dip.Trunk{IgnoreDate: c.IgnoreDate, SecondVerifies: c.SecondLook == "verify", BlockFailed: c.Block == "failed"}
-		if client := made.clients[names]; client != nil {
+		t := dip.Trunk{IgnoreDate: c.IgnoreDate, SecondVerifies: c.SecondLook == "verify", BlockFailed: c.Block == "failed", SlowKey: file.Signing.inToken()}
+		if client := made.clients[setOf(row.CPS)]; client != nil {
 			t.Publisher, t.Retriever = client, client
 		}
 		if p.believes {
-			t.Verifies = services[names]
+			t.Verifies = services[setOf(row.CPS)]
 		}
 		return t
-	}))
-	if made.of != r.equipped.of {
-		for _, client := range r.equipped.clients {
-			r.running.Go(client.Close) // it lets what is under way end
-		}
-	}
-	r.equipped, r.file, r.plan = made, file, p
-	return nil
+	}), nil
 }
+
+// setOf names the CPSs of a row together.
+func setOf(names []string) string { return strings.Join(names, "\x00") }
 
 // makeClients gives the clients of all CPSs that a row names together. The lock is held.
 func (r *switchRole) makeClients(file *configFile, p *switchPlan) (equipment, error) {
@@ -209,7 +244,7 @@ func (r *switchRole) makeClients(file *configFile, p *switchPlan) (equipment, er
 	budget := time.Second
 	for _, row := range p.table.Rows() {
 		if len(row.CPS) > 0 {
-			sets[strings.Join(row.CPS, " ")] = row.CPS
+			sets[setOf(row.CPS)] = row.CPS
 		}
 		budget = max(budget, row.Budget)
 	}
@@ -220,7 +255,7 @@ func (r *switchRole) makeClients(file *configFile, p *switchPlan) (equipment, er
 	if err != nil {
 		return made, err
 	}
-	described, err := json.Marshal([]any{file.Peers, file.Signing.SPC, r.credential.X5U, public, sets, budget, p.peerRootsHash})
+	described, err := json.Marshal([]any{file.Peers, file.Signing.SPC, r.credential.X5U, public, r.generation, sets, budget, p.peerRootsHash})
 	if err != nil {
 		return made, err
 	}
@@ -265,7 +300,8 @@ func (r *switchRole) openSIP(c SIPConfig, p *switchPlan) error {
 		return err
 	}
 	if r.sip, err = siptx.New(siptx.Config{
-		Allow: r.dips.Knows, Respond: gateway.Respond, SentBy: c.SentBy, Log: r.log,
+		Allow:   func(source netip.Addr, transport string) bool { return r.dips.Knows(source, transport == siptx.TLS) },
+		Respond: gateway.Respond, SentBy: c.SentBy, Log: r.log,
 		MessageBytesMax: c.Limits.MessageBytes, TransactionsMax: c.Limits.Transactions, InFlightMax: c.Limits.InFlight,
 		ConnectionsMax: c.Limits.Connections, ConnectionsPerSource: c.Limits.SourceConnections, IdleTimeout: time.Duration(c.Limits.IdleTimeout),
 	}); err != nil {

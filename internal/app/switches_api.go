@@ -26,9 +26,12 @@ type apiDoor struct {
 
 func (r *switchRole) openAPI(c APIConfig, p *switchPlan) error {
 	a := &apiDoor{}
-	if err := r.takeAPI(a, c, p); err != nil {
+	door, err := r.newDoor(c, p)
+	if err != nil {
 		return err
 	}
+	a.door.Store(door)
+	a.certificate.Store(p.apiTLS)
 	a.server = httpapi.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) { a.door.Load().ServeHTTP(w, request) }),
 		time.Duration(c.Limits.BodyTimeout), func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return a.certificate.Load(), nil }, r.log)
 	if p.apiRoots != nil { // who shows none may still have a key
@@ -43,18 +46,11 @@ func (r *switchRole) openAPI(c APIConfig, p *switchPlan) error {
 	return nil
 }
 
-// takeAPI changes to other clients and another certificate. Requests that have begun end as they began.
-func (r *switchRole) takeAPI(a *apiDoor, c APIConfig, p *switchPlan) error {
-	door, err := stiapi.New(stiapi.Config{
+func (r *switchRole) newDoor(c APIConfig, p *switchPlan) (*stiapi.Door, error) {
+	return stiapi.New(stiapi.Config{
 		Dips: r.dips, Signer: r.signer, Trace: r.recorder, Log: r.log, Clients: p.apiClients, Base: c.Base, KeyInQuery: c.KeyInQuery,
 		InFlightMax: c.Limits.InFlight, BodyTimeout: time.Duration(c.Limits.BodyTimeout),
 	})
-	if err != nil {
-		return err
-	}
-	a.door.Store(door)
-	a.certificate.Store(p.apiTLS)
-	return nil
 }
 
 func (a *apiDoor) run(failed chan<- error) {

@@ -147,7 +147,7 @@ func (r *switchRole) collectSIP(level func(*prometheus.Desc, float64, ...string)
 	for event, n := range map[string]uint64{
 		"retransmission-in": s.RetransmissionsIn, "retransmission-out": s.RetransmissionsOut, "no-ack": s.AckTimeouts, "cancel": s.Cancels,
 		"stranger": s.RefusedSources, "overload": s.Overloads, "field-refused": s.FieldsRefused, "panic": s.Panics,
-		"forwarded": s.Forwarded, "not-forwarded": s.ForwardFailures, "response-forwarded": s.ResponsesForwarded,
+		"forgotten": s.Forgotten, "retransmission-left-out": s.RetransmissionsLeft, "forwarded": s.Forwarded, "not-forwarded": s.ForwardFailures, "response-forwarded": s.ResponsesForwarded,
 	} {
 		counter(descSIPEvents, int64(n), event)
 	}

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/viaduct-oob/viaduct/cpsclient"
+	"github.com/viaduct-oob/viaduct/internal/stiapi"
 	"github.com/viaduct-oob/viaduct/internal/trace"
+	"github.com/viaduct-oob/viaduct/stias"
 )
 
 // keep looks whether the next credential may sign, and has connections to CPSs ready before a call needs them.
@@ -40,46 +42,94 @@ func (r *switchRole) warm(ctx context.Context) {
 	all.Wait()
 }
 
-// take changes to another trunk table, policy and credential. Calls that have begun end as they began.
-func (r *switchRole) take(file *configFile, p *switchPlan) error {
-	if p.signs != (r.signer != nil) {
-		return errors.New("signing has come or gone: that needs a restart")
-	}
-	if p.signs {
-		if err := r.takeCredential(file.Signing); err != nil {
-			return err
-		}
-		if err := r.signer.SetPolicy(p.policy); err != nil {
-			return fmt.Errorf("signing.rows: %w", err)
-		}
-	}
-	if p.sip != (r.sip != nil) || p.api != (r.api != nil) {
-		return errors.New("a door has come or gone: that needs a restart")
-	}
-	if err := r.equip(file, p); err != nil {
-		return err
-	}
-	if r.api != nil {
-		if err := r.takeAPI(r.api, file.API, p); err != nil {
-			return err
-		}
-	}
-	r.note(r.recorder.Reopen())
-	return nil
+// switchChange is another state of a switchRole, made ready so that nothing of it is refused any more.
+type switchChange struct {
+	file       *configFile
+	plan       *switchPlan
+	credential *stias.Credential // nil where nothing is signed
+	door       *stiapi.Door      // nil without
 }
 
-func (r *switchRole) takeCredential(c SigningConfig) error {
-	next, err := c.credential()
-	if err != nil {
-		return fmt.Errorf("signing: %w", err)
+func (c *switchChange) discard() {
+	if c != nil && c.credential != nil {
+		discard(*c.credential)
 	}
+}
+
+// prepare refuses what cannot be changed to, and changes nothing.
+func (r *switchRole) prepare(file *configFile, p *switchPlan) (c *switchChange, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case p.sip != (r.sip != nil) || p.api != (r.api != nil):
+		return nil, errors.New("a door has come or gone: that needs a restart")
+	case p.signs != (r.signer != nil):
+		return nil, errors.New("signing has come or gone: that needs a restart")
+	case file.Signing.SPC != r.file.Signing.SPC:
+		return nil, errors.New("signing.spc is another one: that needs a restart")
+	}
+	c = &switchChange{file: file, plan: p}
+	defer func() {
+		if err != nil {
+			c.discard()
+		}
+	}()
+	if p.signs {
+		next, err := file.Signing.credential()
+		if err != nil {
+			return nil, fmt.Errorf("signing: %w", err)
+		}
+		c.credential = &next
+		if err := r.signer.Check(next); err != nil {
+			return nil, err
+		}
+		if err := p.policy.Check(r.plan.secret); err != nil { // the secret is that of the start
+			return nil, fmt.Errorf("signing.rows: %w", err)
+		}
+	}
+	made, err := r.makeClients(file, p)
+	if err != nil {
+		return nil, err
+	}
+	if made.of != r.equipped.of { // they are made again when it is known what signs
+		for _, client := range made.clients {
+			client.Close()
+		}
+	}
+	if p.api {
+		if c.door, err = r.newDoor(file.API, p); err != nil {
+			return nil, err
+		}
+	}
+	p.secret = r.plan.secret
+	return c, nil
+}
+
+// commit changes to another trunk table, policy, clients and credential. Calls that have begun end as they began.
+func (r *switchRole) commit(c *switchChange) {
+	if c.credential != nil {
+		r.note("signing credential; the one before goes on", r.takeCredential(*c.credential))
+		r.note("signing policy", r.signer.SetPolicy(c.plan.policy))
+	}
+	r.note("trunks", r.equip(c.file, c.plan))
+	if c.door != nil {
+		r.api.door.Store(c.door)
+		r.api.certificate.Store(c.plan.apiTLS)
+	}
+	if r.reopening.CompareAndSwap(false, true) { // a file that hangs holds up nothing else
+		go func() {
+			defer r.reopening.Store(false)
+			r.note("trace", r.recorder.Reopen())
+		}()
+	}
+}
+
+func (r *switchRole) takeCredential(next stias.Credential) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := r.signer.SetCredential(ctx, next); err != nil {
-		if next.Close != nil {
-			next.Close()
-		}
-		return fmt.Errorf("signing: %w", err)
+		discard(next)
+		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -94,6 +144,9 @@ func (r *switchRole) adopt() bool {
 	if r.waiting == nil || r.signer.Status().Next != nil {
 		return false
 	}
+	if r.waiting.Close != nil {
+		r.generation++
+	}
 	r.credential, r.waiting = *r.waiting, nil
 	return true
 }
@@ -103,23 +156,19 @@ func (r *switchRole) advance(ctx context.Context) {
 	if r.signer == nil {
 		return
 	}
-	if err := r.signer.Reload(ctx); err != nil {
-		r.log.Error("signing credential", "error", err.Error())
-	}
+	r.note("signing credential", r.signer.Reload(ctx))
 	r.mu.Lock()
 	adopted, file, plan := r.adopt(), r.file, r.plan
 	r.mu.Unlock()
 	if adopted {
-		if err := r.equip(file, plan); err != nil {
-			r.log.Error("signing credential", "error", err.Error())
-		}
+		r.note("signing credential", r.equip(file, plan))
 	}
 }
 
 // note logs what nobody can be told.
-func (r *switchRole) note(err error) {
+func (r *switchRole) note(what string, err error) {
 	if err != nil {
-		r.log.Error("trace", "error", err.Error())
+		r.log.Error(what, "error", err.Error())
 	}
 }
 
@@ -159,6 +208,7 @@ const closeTime = 5 * time.Second
 func (r *switchRole) close() error {
 	var errs []error
 	r.stop()
+	close(r.closing)
 	if r.sip != nil {
 		errs = append(errs, r.sip.Close())
 	}
@@ -180,7 +230,7 @@ func (r *switchRole) close() error {
 	if r.recorder != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 		defer cancel()
-		errs = append(errs, r.recorder.Close(ctx))
+		r.note("records of calls that could not be handed on any more", r.recorder.Close(ctx))
 	}
 	return errors.Join(errs...)
 }

@@ -282,7 +282,7 @@ func TestServe_CPSAndSwitchesInOneProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file.CPS, file.tree = cps.CPS, mustParse(t, "cps: {}\nsip: {}\ntrunks: []\n")
+	file.CPS, file.tree = cps.CPS, mustParse(t, "cps: {}\nsip: {}\napi: {}\ntrunks: []\n")
 	s, err := open(file, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -334,5 +334,121 @@ func TestServe_SwitchesAskOverHTTP(t *testing.T) {
 	carried := ask(there, "/oob/v1/retrieve?tgrp="+originatingSPC, `{"retrieveRequest":{"orig":{"tn":"12155550121"},"dest":{"tn":"12155550131"}}}`)
 	if !strings.Contains(carried, "eyJ") {
 		t.Errorf("retrieving: %s", carried)
+	}
+}
+
+// switchFaults gives what is wrong with a provider's configuration after a change.
+func switchFaults(t *testing.T, change func(*Config)) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "lab")
+	lab := LabInit{
+		Dir: dir, SPC: []string{"1234", "567B"}, Repository: "127.0.0.1:1", CPS: "127.0.0.1:2", Management: "127.0.0.1:3", SIP: "127.0.0.1:10",
+	}
+	if err := lab.write(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := readConfig(filepath.Join(dir, labSwitches, "1234.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(&file.Config)
+	if _, err := resolve(file); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// What serve would refuse, or what would do nothing that its writer can have meant, check refuses.
+func TestConfiguration_OfSwitchesIsCheckedWhole(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(secret, []byte("short"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if faults := switchFaults(t, func(*Config) {}); faults != "" {
+		t.Fatal(faults)
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		want   string
+	}{
+		{"bits behind a prefix", func(c *Config) { c.Trunks[0].Match.Sources = []string{"192.0.2.7/24"} }, "trunks[0].match.sources[0]: is an address and a prefix at once: write 192.0.2.7 or 192.0.2.0/24"},
+		{"a CPS with a fragment", func(c *Config) { c.Peers.CPS[0].URL += "/#x" }, "peers.cps[0].url"},
+		{"a CPS with an empty query", func(c *Config) { c.Peers.CPS[0].URL += "?" }, "peers.cps[0].url"},
+		{"an audience that is a URL", func(c *Config) { c.Peers.CPS[0].Audience = "https://cps.example" }, "peers.cps[0].audience"},
+		{"a plain x5u", func(c *Config) { c.Signing.X5U = "http://cr.example/1234.pem" }, "signing: "},
+		{"another provider's certificate", func(c *Config) { c.Signing.SPC = "567B" }, "signing: "},
+		{"another provider's key", func(c *Config) { c.Signing.Key = strings.Replace(c.Signing.Key, "1234", "567B", 1) }, "signing: "},
+		{"a PIN in a key's URI", func(c *Config) { c.Signing.Key = "pkcs11:token=a;object=b?module-path=/x&pin-value=1234" }, "signing.key"},
+		{"national numbers", func(c *Config) { c.Signing.Numbers = []string{"555-0100"} }, "signing.numbers[0]: is a range"},
+		{"a webhook far away without TLS", func(c *Config) { c.Trace.Webhook = WebhookConfig{URL: "http://198.51.100.7/", Key: secret} }, "trace.webhook: "},
+		{"a webhook with a short key", func(c *Config) { c.Trace.Webhook = WebhookConfig{URL: "https://w.example/", Key: secret} }, "trace.webhook: "},
+		{"a trace file in no folder", func(c *Config) { c.Trace.File.Name = "/nowhere/at/all/trace.json" }, "trace.file.name"},
+		{"a trace file that is a folder", func(c *Config) { c.Trace.File.Name = "/" }, "trace.file.name: is a folder"},
+		{"a secret in place of its file", func(c *Config) { c.Trace.FullKey = "hunter2hunter2hunter2" }, "trace.full_key: is the name of no file"},
+		{"no memory", func(c *Config) { c.Trace.Memory = 1 }, "trace.memory: is at least"},
+		{"one address twice", func(c *Config) { c.SIP.UDP = append(c.SIP.UDP, c.SIP.UDP[0]) }, "sip.udp[1]: is listed twice"},
+		{"SIP where operators are", func(c *Config) { c.Management.Listen = c.SIP.TCP[0] }, "management.listen: is an address of sip"},
+		{"blocking where nothing is verified", func(c *Config) { c.Trunks[0].Block = "failed" }, "trunks[0].block: is not used by mode sign"},
+		{"a second look where nothing is looked up", func(c *Config) { c.Trunks[0].SecondLook = "hint" }, "trunks[0].second_look: is not used"},
+		{"ourselves upstream", func(c *Config) { c.Trunks[len(c.Trunks)-1].PeerSPC = "1234" }, ".peer_spc: is our own"},
+		{"a client that nobody is", func(c *Config) { c.Trunks[0].Match.Client = "sbc" }, "trunks[0].match.client: is the name of nobody"},
+		{"a customer that nobody is", func(c *Config) { c.Trunks[0].Customer = "acne" }, "trunks[0].customer: is the name of no customer"},
+		{"a row for no trunk", func(c *Config) {
+			c.Signing.Rows = []SigningRowConfig{{Attest: "C", Trunks: []string{"tdm-uot"}}}
+		}, "signing.rows[0].trunks[0]: is the name of no trunk"},
+		{"plain HTTP for everybody", func(c *Config) { c.API.Listen = "0.0.0.0:80" }, "api.plain: is for loopback alone"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			faults := switchFaults(t, c.change)
+			if !strings.Contains(faults, c.want) {
+				t.Errorf("check does not say %q:\n%s", c.want, faults)
+			}
+			if strings.Contains(faults, "hunter2") {
+				t.Error("check tells a secret")
+			}
+		})
+	}
+}
+
+// A reload that is refused changes nothing, whatever part of it is wrong.
+func TestServe_ARefusedReloadChangesNothing(t *testing.T) {
+	c := startCountry(t)
+	e := c.startElement(t, originatingSPC, func(*Config) {})
+	e.file.Signing.Numbers = []string{"13035550100-13035550199"}
+	e.file.Signing.SPC = transitSPC // which needs a restart
+	e.write()
+	e.element.reload(e.name)
+	if said := e.log.String(); !strings.Contains(said, "reload refused") {
+		t.Fatalf("not refused:\n%s", said)
+	}
+	call := newCall("12155550121", demoDest)
+	e.asks("sip-out", call)
+	if record, err := e.record(call.id); err != nil || record.Attest != "A" {
+		t.Errorf("attest %s, %v: the policy has changed", record.Attest, err)
+	}
+}
+
+// A key opened anew takes the place of the one before, also in the clients of CPSs: that one is closed (issue 4).
+func TestServe_AKeyOpenedAnewIsUsedEverywhere(t *testing.T) {
+	c := startCountry(t)
+	e := c.startElement(t, originatingSPC, func(*Config) {})
+	r := e.element.switches
+	closing, closed := r.credential, false
+	closing.Close = func() { closed = true }
+	r.mu.Lock()
+	before := r.equipped.of
+	r.waiting = &closing
+	adopted := r.adopt()
+	file, plan := r.file, r.plan
+	r.mu.Unlock()
+	if err := r.equip(file, plan); err != nil || !adopted {
+		t.Fatal(err)
+	}
+	if r.equipped.of == before {
+		t.Error("the clients go on with the key of before, which is closed")
+	}
+	if closed {
+		t.Error("the new key is closed")
 	}
 }

@@ -96,6 +96,7 @@ var rooms = []room{
 	{path: "cmd/viaduct", layer: outerLayer, only: []string{"internal/app"}, why: "a command holds flags only", aside: true},
 	{path: "bench", layer: outerLayer, aside: true},
 	{path: "e2e", layer: outerLayer, aside: true},
+	{path: "e2e/isup", layer: outerLayer, aside: true},
 	{path: "conformance", layer: outerLayer, only: []string{}, why: "the tables are data", aside: true},
 	{path: "conformance/gen", layer: outerLayer, aside: true},
 	{path: "conformance/calltest", layer: outerLayer, aside: true, kit: true},

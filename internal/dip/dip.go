@@ -15,9 +15,18 @@
 //
 // # Limits
 //
-// A dip takes no longer than the budget of its trunk, whatever it waits for. [PlacedMax] calls that were published are
-// remembered for [PlacedFor], so that a switch that asks again about one of them, because it tries its next route, does
-// not publish it twice. Beyond that the oldest is forgotten: a second publication of the same PASSporTs does no harm.
+// A dip takes no longer than the budget of its trunk, whatever it waits for. What is judged before something is signed has
+// a third of what is left of it. [PlacedMax] calls that were published are remembered for [PlacedFor], so that a switch
+// that asks again about one of them, because it tries its next route, does not publish it twice. Beyond that the oldest is
+// forgotten: a second publication of the same PASSporTs does no harm.
+//
+// # Hearsay
+//
+// Parties are what the switch says, and who was called before, in Diversion and History-Info, is what it lets through:
+// switches must strip these two of all but their own networks. A div is signed where the call brings a PASSporT that
+// verifies from its caller to the number that is said to have diverted it, never for calls of another network. Who has got
+// hold of such a PASSporT while it is fresh, and can write Diversion through a switch that does not strip it, can still have
+// one signed.
 package dip
 
 import (
@@ -26,6 +35,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/viaduct-oob/viaduct/internal/latent"
 	"github.com/viaduct-oob/viaduct/internal/trace"
 	"github.com/viaduct-oob/viaduct/internal/trunk"
 	"github.com/viaduct-oob/viaduct/oob"
@@ -45,6 +55,7 @@ type Trunk struct {
 	IgnoreDate     bool // the clock of the switch is not to be relied on: the Date of its requests is not looked at
 	BlockFailed    bool // a call whose PASSporT is bad is not to go on
 	SecondVerifies bool // what is found under the number that was called first verifies the call; otherwise it is a hint
+	SlowKey        bool // a signature may take longer than a call can wait: the key is in a token
 }
 
 // Call is one call, read by the rules of its trunk.
@@ -111,8 +122,6 @@ type Config struct {
 	SPC string // our own, under which we publish in the agreed form
 
 	Signer *stias.Service // nil when nothing is signed
-	// SlowKey says that a signature may take longer than a call can wait: the key is in a token.
-	SlowKey bool
 
 	Now func() time.Time // default time.Now
 }
@@ -148,7 +157,7 @@ func (s *Service) Do(ctx context.Context, t *Trunk, call Call) (answer Answer) {
 		}
 		s.tally.add(t, call, answer, s.config.Now().Sub(began))
 	}()
-	ctx, cancel := context.WithTimeout(ctx, t.Budget)
+	ctx, cancel := latent.WithTimeout(ctx, t.Budget)
 	defer cancel()
 	answer = d.do(ctx)
 	if answer.FailOpen != "" {
@@ -169,8 +178,13 @@ func (d *doing) do(ctx context.Context) Answer {
 	if d.trunk.Mode == trunk.Off {
 		return d.nothing("off", "the trunk is switched off")
 	}
-	if p.Emergency {
+	switch {
+	case p.Emergency:
 		return d.nothing("bypass", "an emergency call is left alone")
+	case p.Marked && (d.trunk.Mode.Signs() || d.trunk.Mode.Publishes()):
+		return d.nothing("bypass", "a call that is marked as one of emergency services is left alone")
+	case p.Marked:
+		d.call.Trace.Step("marked", "as a call of emergency services, by its own word: served as any other")
 	}
 	if p.Unusable != "" {
 		d.call.Trace.Step("no key", string(p.Unusable))

@@ -242,7 +242,7 @@ func TestDips_WhatIsRememberedIsBounded(t *testing.T) {
 		last.Carried = signed.Identity
 		service.Do(t.Context(), on, last)
 		if n := service.Stats().Placed; n != 1 {
-			t.Errorf("%d calls are remembered after a minute", n)
+			t.Errorf("%d calls are remembered after their time", n)
 		}
 	})
 }

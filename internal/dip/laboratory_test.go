@@ -151,6 +151,9 @@ func (c *counting) Publish(ctx context.Context, p oob.Publication) error {
 	if c.gate != nil {
 		<-c.gate
 	}
+	if ctx.Err() != nil {
+		return oob.Faultf(oob.PeerTimeout, "too late")
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all = append(c.all, p)

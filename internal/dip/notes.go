@@ -12,6 +12,9 @@ import (
 // What a dip writes into the trace of its call.
 
 func (d *doing) noteCall() {
+	if !d.trunk.Mode.Publishes() && !d.trunk.Mode.Retrieves() { // else CPSs may be asked longer than the call waits
+		d.call.Trace.EndsWithAnswer()
+	}
 	d.call.Trace.Note(func(r *trace.Record) {
 		p := &d.call.Parties
 		r.Trunk, r.Mode, r.CallKey = d.trunk.Name, d.trunk.Mode.String(), d.call.ID

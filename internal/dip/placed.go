@@ -3,14 +3,17 @@ package dip
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"strconv"
 	"sync"
 	"time"
 )
 
-// Bounds of what is remembered of calls that were published; see the package comment.
+// Bounds of what is remembered of calls that were published; see the package comment. PlacedFor is less than CPSs keep a
+// record, 15 s by default: a second dip after that time finds the call published no more, and has to publish it again. It
+// is also much less than a PASSporT is fresh, so that none is handed out that is nearly stale.
 const (
 	PlacedMax = 20_000
-	PlacedFor = time.Minute
+	PlacedFor = 10 * time.Second
 )
 
 // placingName tells one publishing of one call from all others.
@@ -34,22 +37,23 @@ type placed struct {
 }
 
 // placing names what this dip is to publish: of the same call, on the same trunk, between the same parties, with the
-// same PASSporTs.
+// same PASSporTs, or the same to be said in those that are made here.
 func (d *doing) placing() (name placingName) {
-	h := sha256.New()
-	write := func(texts ...string) {
-		for _, text := range texts {
-			var length [8]byte
-			binary.BigEndian.PutUint64(length[:], uint64(len(text)))
-			h.Write(length[:])
-			h.Write([]byte(text))
+	text := make([]byte, 0, 512)
+	write := func(texts ...string) { // so that no two lists of texts are one
+		text = binary.BigEndian.AppendUint32(text, uint32(len(texts)))
+		for _, t := range texts {
+			text = append(binary.BigEndian.AppendUint32(text, uint32(len(t))), t...)
 		}
 	}
-	write(d.call.ID, d.trunk.Name, d.call.Parties.Orig.String(), d.call.Parties.Dest.String())
+	call, p, signing := &d.call, &d.call.Parties, &d.trunk.Signing
+	write(call.ID, d.trunk.Name, d.trunk.Mode.String(), p.Orig.String(), p.Dest.String(), p.DivertedFrom.String(), p.HI)
+	write(call.Customer, string(call.Attest), call.OrigID)
+	write(signing.Customer, strconv.FormatBool(signing.Gateway), string(signing.Attest))
 	write(d.trunk.CPS...)
-	write(d.call.Carried...)
-	h.Sum(name[:0])
-	return name
+	write(call.Carried...)
+	write(call.Priorities...)
+	return sha256.Sum256(text)
 }
 
 // enter finds a publishing, or begins it; mine says which. Who begins it has to leave it.
@@ -82,6 +86,12 @@ func (p *placed) forget(one *placing) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.drop(one)
+}
+
+func (p *placed) forgetAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.byName, p.queue = nil, nil
 }
 
 // drop needs mu.

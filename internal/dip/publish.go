@@ -3,6 +3,7 @@ package dip
 import (
 	"cmp"
 	"context"
+	"errors"
 
 	"github.com/viaduct-oob/viaduct/identity"
 	"github.com/viaduct-oob/viaduct/oob"
@@ -95,7 +96,12 @@ func (d *doing) handOver(ctx context.Context, key oob.Key, tokens []string) erro
 	outcomes := make(chan error, len(tokens))
 	for i := range tokens {
 		go func() {
-			outcomes <- d.trunk.Publisher.Publish(ctx, oob.Publication{Key: key, Passports: tokens[i : i+1]})
+			outcome := errors.New("the CPS client has failed") // unless it comes back
+			defer func() {
+				_ = recover() // a fault in publishing one PASSporT ends no other call
+				outcomes <- outcome
+			}()
+			outcome = d.trunk.Publisher.Publish(ctx, oob.Publication{Key: key, Passports: tokens[i : i+1]})
 		}()
 	}
 	for range tokens {

@@ -94,6 +94,7 @@ func (d *doing) verify(ctx context.Context) Answer {
 	var verdict oob.Verdict
 	var cause Cause
 	for i, look := range looks {
+		look.Preview = i > 0 && !d.trunk.SecondVerifies // a hint takes nothing from the call that the PASSporT was made for
 		verdict, cause = d.judged(ctx, look, len(looks)-i)
 		if verdict.Source != oob.SourceNone {
 			if i > 0 {
@@ -130,7 +131,11 @@ func (d *doing) judged(ctx context.Context, call stivs.Call, shares int) (oob.Ve
 // was sent on from there to here.
 func (d *doing) onSecondLook(v *oob.Verdict) {
 	v.Doubt = "verified for the number that was called first; no signature says that the call was sent on from there"
-	if v.Verstat == oob.VerstatPassed && !d.trunk.SecondVerifies {
+	if d.trunk.SecondVerifies {
+		return
+	}
+	v.Priority = nil
+	if v.Verstat == oob.VerstatPassed {
 		v.Verstat = oob.VerstatNoValidation
 		v.Attest, v.OrigID, v.SignerSPC, v.Rich = "", "", "", nil
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/viaduct-oob/viaduct/identity"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/passport"
 	"github.com/viaduct-oob/viaduct/stias"
@@ -28,18 +27,15 @@ func (d *doing) signed(ctx context.Context) (answer Answer, carried []string) {
 		return d.nothing("unsigned", "a party of the call is not known"), nil
 	}
 	carried = d.believed(ctx)
-	if diverted := d.diverted(); len(diverted) > 0 {
+	if diverted := d.diverted(ctx); len(diverted) > 0 {
 		return Answer{Result: ResultSigned, Identity: diverted}, d.call.Carried
 	}
 	signed, err := d.signature(ctx, d.request(carried))
 	switch {
 	case err == nil:
-		value, err := signed.Identity.MarshalText()
-		if err != nil {
-			return d.unsigned(err), nil
-		}
 		d.noteSigned(&signed)
-		return Answer{Result: ResultSigned, Identity: append([]string{string(value)}, d.prioritised()...), Signed: signed}, nil
+		// Package stias has seen to it that what it signs can be written.
+		return Answer{Result: ResultSigned, Identity: append([]string{signed.Identity.String()}, d.prioritised(ctx)...), Signed: signed}, nil
 	case errors.Is(err, stias.AlreadySigned):
 		return d.nothing("signed already", err.Error()), carried
 	case errors.Is(err, stias.LeftUnsigned):
@@ -57,7 +53,9 @@ func (d *doing) unsigned(err error) Answer {
 		cause = CauseDate
 	case errors.Is(err, context.DeadlineExceeded):
 		cause = CauseBudget
-	case errors.As(err, &problem), errors.Is(err, identity.ErrUnwritable):
+	case errors.Is(err, context.Canceled):
+		cause = CauseAbandoned
+	case errors.As(err, &problem):
 		cause = CauseUnsignable
 	}
 	d.call.Trace.Step("not signed", err.Error())
@@ -73,10 +71,10 @@ func (d *doing) request(carried []string) stias.Call {
 	}
 }
 
-// signature signs, and never takes longer than the call can wait. A switch that asks for more than the policy gives is
-// given what the policy gives: without a PASSporT the call would be worth less still.
+// signature signs. A switch that asks for more than the policy gives is given what the policy gives: without a PASSporT the
+// call would be worth less still.
 func (d *doing) signature(ctx context.Context, call stias.Call) (stias.Signed, error) {
-	sign := func() (stias.Signed, error) {
+	return within(ctx, d.trunk.SlowKey, func() (stias.Signed, error) {
 		signed, err := d.config.Signer.Sign(call)
 		if errors.Is(err, stias.NotEntitled) {
 			d.call.Trace.Step("attestation", "the switch asked for more than the policy gives")
@@ -84,13 +82,21 @@ func (d *doing) signature(ctx context.Context, call stias.Call) (stias.Signed, e
 			signed, err = d.config.Signer.Sign(call)
 		}
 		return signed, err
+	})
+}
+
+// within does what may need our key, and with a slow one waits for it no longer than the call can.
+func within[T any](ctx context.Context, slow bool, do func() (T, error)) (T, error) {
+	if !slow {
+		return do()
 	}
-	if !d.config.SlowKey {
-		return sign()
+	var none T
+	if err := ctx.Err(); err != nil {
+		return none, err
 	}
 	type outcome struct {
-		signed stias.Signed
-		err    error
+		made T
+		err  error
 	}
 	done := make(chan outcome, 1)
 	go func() {
@@ -99,64 +105,100 @@ func (d *doing) signature(ctx context.Context, call stias.Call) (stias.Signed, e
 			_ = recover() // a fault in a vendor's library ends no other call
 			done <- o
 		}()
-		o.signed, o.err = sign()
+		o.made, o.err = do()
 	}()
 	select {
 	case o := <-done:
-		return o.signed, o.err
+		return o.made, o.err
 	case <-ctx.Done():
-		return stias.Signed{}, ctx.Err()
+		return none, ctx.Err()
 	}
 }
 
 // prioritised signs the priority that the call asks for, where the policy lets its customer or trunk assert it
 // (RFC 8443 §4.1). Otherwise the call goes on without: what the header field says is then for others to judge.
-func (d *doing) prioritised() []string {
+func (d *doing) prioritised(ctx context.Context) []string {
 	if len(d.call.Priorities) == 0 {
 		return nil
 	}
-	signed, err := d.config.Signer.Prioritise(stias.Prioritised{
-		Orig: d.call.Parties.Orig, Dest: []tn.Identity{d.call.Parties.Dest}, Customer: cmp.Or(d.call.Customer, d.trunk.Signing.Customer),
-		Trunk: d.trunk.Name, Values: d.call.Priorities, Date: d.date(),
+	signed, err := within(ctx, d.trunk.SlowKey, func() (stias.Signed, error) {
+		return d.config.Signer.Prioritise(stias.Prioritised{
+			Orig: d.call.Parties.Orig, Dest: []tn.Identity{d.call.Parties.Dest}, Customer: cmp.Or(d.call.Customer, d.trunk.Signing.Customer),
+			Trunk: d.trunk.Name, Values: d.call.Priorities, Date: d.date(),
+		})
 	})
 	if err != nil {
 		d.call.Trace.Step("priority not signed", err.Error())
 		return nil
 	}
-	value, err := signed.Identity.MarshalText()
-	if err != nil {
-		return nil
-	}
 	d.call.Trace.Step("priority signed", "")
-	return []string{string(value)}
+	return []string{signed.Identity.String()}
 }
 
 // believed gives the Identity header field values that came with the call, when the verification service believes them.
+// Whether another call has been verified with them does not matter: the call has a name of its own on each leg, and who
+// verifies it in the end sees to it that a PASSporT is used once.
 func (d *doing) believed(ctx context.Context) []string {
 	if len(d.call.Carried) == 0 || d.trunk.Verifies == nil {
 		return nil
 	}
-	verdict := d.trunk.Verifies.Verify(ctx, stivs.Call{
-		ID: d.call.ID, Orig: d.call.Parties.Orig, Dest: d.call.Parties.Dest, Identity: d.call.Carried, Time: d.date(),
-		Fingerprints: d.call.Fingerprints,
-	})
-	d.call.Trace.Step("carried", string(verdict.Verstat))
+	verdict := d.preview(ctx, d.call.Parties.Dest)
 	if verdict.Verstat != oob.VerstatPassed {
 		return nil
 	}
 	return d.call.Carried
 }
 
-// diverted signs that we have sent the call on to another called party, where it came with a PASSporT that names the
-// former one (RFC 8946 §4.1).
-func (d *doing) diverted() []string {
-	p := d.call.Parties
+// preview judges what came with the call, as if it were for this called party, in a third of the time that is left: a
+// certificate that is not to be had must not keep the call from what comes after.
+func (d *doing) preview(ctx context.Context, dest tn.Identity) oob.Verdict {
+	ctx, cancel := share(ctx, 3)
+	defer cancel()
+	verdict := d.trunk.Verifies.Verify(ctx, stivs.Call{
+		ID: d.call.ID, Orig: d.call.Parties.Orig, Dest: dest, Identity: d.call.Carried, Time: d.date(),
+		Fingerprints: d.call.Fingerprints, Preview: true,
+	})
+	found := string(verdict.Verstat)
+	if verdict.Case == stivs.E8.String() {
+		found += ", for want of something else: " + string(CauseFetch)
+	}
+	d.call.Trace.Step("carried", found)
+	return verdict
+}
+
+// diverted signs that we have sent the call on to another called party, where it came with PASSporTs that verify for the
+// former one (RFC 8946 §4.1). That it was sent on is what the switch says: the PASSporTs show at least that the caller has
+// called there.
+func (d *doing) diverted(ctx context.Context) []string {
+	p := &d.call.Parties
 	if !p.Diverted || p.DivertedFrom.IsZero() || len(d.call.Carried) == 0 {
 		return nil
 	}
-	signed, err := d.config.Signer.Divert(stias.Diversion{Carried: d.call.Carried, From: p.DivertedFrom, To: p.Dest, HI: p.HI})
+	const refused = "diversion not signed"
+	switch {
+	case d.trunk.Signing.Gateway:
+		d.call.Trace.Step(refused, "the call comes from another network: not we have sent it on")
+		return nil
+	case d.trunk.Verifies == nil:
+		d.call.Trace.Step(refused, "the PASSporTs that came with the call cannot be verified here")
+		return nil
+	}
+	verdict := d.preview(ctx, p.DivertedFrom)
+	if verdict.Verstat != oob.VerstatPassed {
+		d.call.Trace.Step(refused, "no PASSporT that came with the call verifies for who has diverted it")
+		return nil
+	}
+	var verified []string // others may name another caller
+	for _, t := range verdict.Tokens {
+		if t.Verstat == oob.VerstatPassed {
+			verified = append(verified, t.Passport)
+		}
+	}
+	signed, err := within(ctx, d.trunk.SlowKey, func() ([]stias.Signed, error) {
+		return d.config.Signer.Divert(stias.Diversion{Carried: verified, From: p.DivertedFrom, To: p.Dest, HI: p.HI})
+	})
 	if err != nil {
-		d.call.Trace.Step("diversion not signed", err.Error())
+		d.call.Trace.Step(refused, err.Error())
 		return nil
 	}
 	var values []string

@@ -24,8 +24,12 @@ func NewTrunks(table *trunk.Table, equip func(*trunk.Row) Trunk) *Trunks {
 	return t
 }
 
-// SetTrunks changes to another table. Calls that have begun end as they began.
-func (s *Service) SetTrunks(t *Trunks) { s.trunks.Store(t) }
+// SetTrunks changes to another table. Calls that have begun end as they began; who asks again about one of them is served by
+// the new table.
+func (s *Service) SetTrunks(t *Trunks) {
+	s.trunks.Store(t)
+	s.placed.forgetAll()
+}
 
 // Find is the trunk that a request belongs to, if it belongs to one.
 func (s *Service) Find(signs trunk.Signs) (*Trunk, bool) {
@@ -40,8 +44,9 @@ func (s *Service) Find(signs trunk.Signs) (*Trunk, bool) {
 	return t.rows[row], true
 }
 
-// Knows reports whether any trunk can have requests from addr; others need not be read.
-func (s *Service) Knows(addr netip.Addr) bool {
+// Knows reports whether any trunk can have SIP requests from addr, of a client that can have proven itself or not; others need
+// not be read.
+func (s *Service) Knows(addr netip.Addr, proven bool) bool {
 	t := s.trunks.Load()
-	return t != nil && t.table.Knows(addr)
+	return t != nil && t.table.Knows(addr, proven)
 }

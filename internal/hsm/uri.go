@@ -21,6 +21,12 @@ func IsURI(text string) bool { return strings.HasPrefix(strings.ToLower(text), s
 
 const scheme = "pkcs11:"
 
+// Acceptable tells why Open would refuse a URI before it asks a token; nil when it would not.
+func Acceptable(text string) error {
+	_, err := parseURI(text)
+	return err
+}
+
 // uri is what a PKCS #11 URI says of a key (RFC 7512 §2.3). Empty fields fit every token or key.
 type uri struct {
 	token, serial, manufacturer, model string

@@ -1,7 +1,6 @@
 package sipgw
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -22,7 +21,10 @@ func (a *asking) call() dip.Call {
 	call.Parties = a.trunk.Numbering.FromSIP(Signalling(r))
 	call.Date = a.date()
 	if a.trunk.Mode.Signs() {
-		call.Attest, call.OrigID = a.attest(), a.origID()
+		call.Attest = a.attest()
+		if a.trunk.Signing.TakeOrigID {
+			call.OrigID = a.origID()
+		}
 	}
 	// The media at the other end of a TDM trunk have keys of their own, if any.
 	if a.trunk.Mode == trunk.Sign || a.trunk.Mode == trunk.Verify && len(call.Carried) > 0 {
@@ -129,12 +131,12 @@ func (a *asking) fingerprints() (keys []passport.KeyDigest) {
 	if !strings.HasPrefix(kind, "application/sdp") && !strings.HasPrefix(kind, "multipart/") {
 		return nil
 	}
-	for line := range bytes.Lines(a.request.Body()) {
-		value, found := bytes.CutPrefix(line, []byte("a=fingerprint:"))
+	for line := range strings.Lines(a.request.Body()) {
+		value, found := strings.CutPrefix(line, "a=fingerprint:")
 		if !found {
 			continue
 		}
-		key, ok := readFingerprint(string(value))
+		key, ok := readFingerprint(value)
 		if !ok || len(keys) == FingerprintsMax {
 			a.unread("a=fingerprint")
 			return nil

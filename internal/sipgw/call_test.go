@@ -31,7 +31,7 @@ func TestWhatASwitchAsksFor(t *testing.T) {
 		{"no UUID", []string{"Origination-Id", `x"; y`}, "A", "", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := open(t, row(trunk.Sign, nil))
+			b := open(t, row(trunk.Sign, func(r *trunk.Row) { r.Signing.TakeOrigID = true }))
 			a := b.ask(invite(c.edit...))
 			a.status(302)
 			verdict := b.believed(a.values("Identity")[0])
@@ -39,6 +39,17 @@ func TestWhatASwitchAsksFor(t *testing.T) {
 				t.Errorf("%s %s %+v", verdict.Attest, verdict.OrigID, b.gateway.Stats())
 			}
 		})
+	}
+}
+
+// An origid is a name of whom a call comes from (RFC 8588 §5): a customer whose header fields the switch passes on could have
+// its calls signed with another's.
+func TestAnOrigIDIsTakenOnlyFromATrustedTrunk(t *testing.T) {
+	b := open(t, row(trunk.Sign, nil))
+	a := b.ask(invite("Origination-Id", asked, "P-Origination-ID", asked))
+	a.status(302)
+	if verdict := b.believed(a.values("Identity")[0]); verdict.OrigID == "" || verdict.OrigID == asked || b.gateway.Stats().Unread != 0 {
+		t.Errorf("signed with %q: %+v", verdict.OrigID, b.gateway.Stats())
 	}
 }
 
@@ -152,7 +163,8 @@ func TestCallIsTraced(t *testing.T) {
 	}
 	r := records[0]
 	if r.Door != "udp" || r.Trunk != "sign" || r.Mode != "sign" || r.Orig != calltest.Caller || r.Dest != calltest.Called || r.SIPCode != 302 ||
-		len(r.Messages) != 2 || !r.Messages[0].In || r.Messages[1].In || string(r.Messages[1].Bytes) != a.text || len(r.Passports) != 1 {
+		len(r.Messages) != 2 || !r.Messages[0].In || r.Messages[1].In || string(r.Messages[1].Bytes) != a.text || len(r.Passports) != 1 ||
+		r.Local != b.udp || r.Messages[0].To != b.udp || r.Messages[1].From != b.udp || r.Messages[1].To != r.Peer {
 		t.Errorf("%+v", r)
 	}
 }

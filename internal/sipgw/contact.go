@@ -64,7 +64,7 @@ func dialled(u uri) uri {
 // (RFC 3261 §18.1.1).
 func (a *asking) switchAddress() (transport string, at netip.AddrPort, ok bool) {
 	transport, at = a.contact.listener(a.request.Transport)
-	source := a.request.Source
+	source := netip.AddrPortFrom(a.request.Source.Addr().WithZone(""), a.request.Source.Port()) // a zone has no place in a URI
 	if at.IsValid() && (at.Addr() == source.Addr() || isIn(at.Addr(), a.trunk.Match.Sources)) && !a.config.Own(at) {
 		return transport, at, true
 	}

@@ -96,6 +96,41 @@ func TestSentOnWithWhatWasAdded(t *testing.T) {
 	}
 }
 
+// On its way, a forged verstat is taken out of From, and that of a caller whom nobody has asserted is put there; the answer shows From
+// as the switch wrote it.
+func TestATIS74_S5_3_VerstatInFromIsSentOn(t *testing.T) {
+	at, got := hop(t)
+	b := open(t, row(trunk.Verify, func(r *trunk.Row) { r.NextHop = "sip:" + at.String() }))
+	for i, c := range []struct {
+		name, came string
+		edit       []string
+		want       string
+	}{
+		{"forged", `"A" <sip:+12155550121;verstat=TN-Validation-Passed@192.0.2.10>;tag=f1`, nil, `"A" <sip:+12155550121@192.0.2.10>;tag=f1`},
+		{"forged behind", `<sip:+12155550121@192.0.2.10>;verstat=TN-Validation-Passed;tag=f1`, nil, `<sip:+12155550121@192.0.2.10>;tag=f1`},
+		{"restricted", `<sip:+12155550121@192.0.2.10>;tag=f1`, []string{"Privacy", "id"}, `<sip:+12155550121;` + none + `@192.0.2.10>;tag=f1`},
+		{"anonymous", `"Anonymous" <sip:anonymous@anonymous.invalid>;tag=f1`, []string{"Privacy", "id", "P-Asserted-Identity", "<tel:+12155550121>"},
+			`"Anonymous" <sip:anonymous@anonymous.invalid>;tag=f1`},
+		{"without a tag", `<sip:+12155550121;verstat=TN-Validation-Passed@192.0.2.10>`, nil, `<sip:+12155550121@192.0.2.10>`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := b.ask(invite(append(again(i), append(c.edit, "From", c.came)...)...))
+			a.t = t
+			a.status(480)
+			request := <-got
+			if !strings.Contains(request, "\r\nFrom: "+c.want+"\r\n") || strings.Count(request, "From:") != 1 {
+				t.Errorf("sent on, want From %s:\n%s", c.want, request)
+			}
+			if !strings.Contains(a.text, "\r\nFrom: "+c.came+"\r\n") {
+				t.Errorf("the switch wrote From %s:\n%s", c.came, a.text)
+			}
+		})
+	}
+	if st := b.server.Stats(); st.FieldsRefused != 0 {
+		t.Errorf("%d fields were refused", st.FieldsRefused)
+	}
+}
+
 // What a request that is sent on may not say any more about its caller is taken out of From, too, and what nobody has asserted is
 // said there alone.
 func TestVerstatInFromOfARequestThatIsSentOn(t *testing.T) {

@@ -96,7 +96,7 @@ func open(t testing.TB, rows ...trunk.Row) *bed {
 	b.must(err)
 	b.tcp = door.Addr().(*net.TCPAddr).AddrPort()
 	listeners = []netip.AddrPort{b.udp, b.tcp}
-	b.server, err = siptx.New(siptx.Config{Allow: b.dips.Knows, Respond: b.gateway.Respond, SentBy: b.udp.String()})
+	b.server, err = siptx.New(siptx.Config{Allow: func(a netip.Addr, transport string) bool { return b.dips.Knows(a, transport == siptx.TLS) }, Respond: b.gateway.Respond, SentBy: b.udp.String()})
 	b.must(err)
 	served := make(chan error, 2)
 	go func() { served <- b.server.ServeUDP(socket) }()
@@ -154,7 +154,7 @@ func (b *bed) setRows(rows ...trunk.Row) {
 		if b.publisher.began != nil {
 			equipped.Publisher = b.publisher
 		}
-		if r.Mode == trunk.Verify {
+		if r.Mode == trunk.Verify || r.Mode.Signs() {
 			equipped.Verifies = b.Service(func(c *stivs.Config) {
 				if b.client != nil && len(r.CPS) > 0 {
 					c.Retriever = dip.Watched(b.client)

@@ -49,6 +49,7 @@
 package sipgw
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/netip"
@@ -103,24 +104,38 @@ type asking struct {
 	uri     uri        // the Request-URI
 	contact address    // of the switch; zero when it has none that can be read
 	trace   *trace.Call
-	sent    func([]byte)
 }
 
 // Respond does what the trunk of an INVITE says, for siptx.Config.Respond.
 func (g *Gateway) Respond(ctx context.Context, r *siptx.Request) siptx.Response {
 	a := &asking{Gateway: g, request: r}
 	if g.config.Recorder != nil {
-		a.trace = g.config.Recorder.Begin(r.Transport, r.Source, netip.AddrPort{}, r.CallID())
-		a.trace.Message(true, r.Transport, r.Source, netip.AddrPort{}, r.Bytes())
-		a.sent = func(message []byte) { a.trace.Message(false, r.Transport, netip.AddrPort{}, r.Source, message) }
+		id := r.CallID()
+		id = strings.Clone(id[:min(len(id), trace.TextBytesMax)]) // a record holds on to no request
+		a.trace = g.config.Recorder.Begin(r.Transport, r.Source, r.Local, id)
+		if g.config.Recorder.KeepsMessages() {
+			a.trace.Message(true, r.Transport, r.Source, r.Local, []byte(r.Text()))
+		}
 	}
 	a.uri, _ = readURI(r.URI)
 	a.contact = a.readContact()
 	response, cause := a.respond(ctx)
-	response.Sent = a.sent
+	if g.config.Recorder != nil && g.config.Recorder.KeepsMessages() {
+		response.Sent = func(message []byte) { a.sent(response.Forward, message) }
+	}
 	g.tally.answered(response)
 	a.trace.Finish(response.Status, string(cause))
 	return response
+}
+
+// sent traces what was sent: the answer, or the request on its way to the next hop, where it leaves from an address of its own.
+func (a *asking) sent(f *siptx.Forward, message []byte) {
+	r := a.request
+	if f == nil || bytes.HasPrefix(message, []byte("SIP/")) { // it could not be sent on
+		a.trace.Message(false, r.Transport, r.Local, r.Source, message)
+		return
+	}
+	a.trace.Message(false, f.Transport, netip.AddrPort{}, f.To, message)
 }
 
 func (a *asking) respond(ctx context.Context) (siptx.Response, dip.Cause) {
@@ -160,7 +175,7 @@ func (a *asking) respond(ctx context.Context) (siptx.Response, dip.Cause) {
 
 // strange is the answer to a request that belongs to no trunk.
 func (a *asking) strange() siptx.Response {
-	if !a.config.Dips.Knows(a.request.Source.Addr()) {
+	if !a.config.Dips.Knows(a.request.Source.Addr(), len(a.request.Peer) > 0) {
 		a.tally.unknown.Add(1)
 		a.trace.Step("no trunk", "no trunk has this source")
 		return siptx.Response{Status: 403}

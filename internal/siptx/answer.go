@@ -117,7 +117,7 @@ func ownField(k kind) bool {
 // appendMarked writes a Via with what the receiver adds: received where the host is not the source (RFC 3261 §18.2.1),
 // rport with received where it was asked for (RFC 3581 §4). What the sender had said of both goes.
 func (v *via) appendMarked(b []byte, source netip.AddrPort) []byte {
-	addr := source.Addr()
+	addr := source.Addr().WithZone("") // a zone means something on this machine alone
 	var written [48]byte
 	differs := string(addr.AppendTo(written[:0])) != v.by.host
 	if differs {

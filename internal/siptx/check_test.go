@@ -137,7 +137,7 @@ func TestRFC3261_S18_2_2_WhereAnswersGo(t *testing.T) {
 
 // TestForgedSources: who is not served gets 403 for INVITE and OPTIONS, seldom, and nothing else.
 func TestForgedSources(t *testing.T) {
-	c := siptx.Config{Allow: func(a netip.Addr) bool { return a == theSwitch.Addr() }, RefusalsPerSecond: 3}
+	c := siptx.Config{Allow: func(a netip.Addr, _ string) bool { return a == theSwitch.Addr() }, RefusalsPerSecond: 3}
 	bubble(t, c, func(r *rig) {
 		forged := netip.MustParseAddrPort("198.51.100.9:5060")
 		r.send(request("BYE", "z9hG4bK1"), forged)
@@ -160,7 +160,7 @@ func TestForgedSources(t *testing.T) {
 
 // TestStrangersOnStreams get one answer and little time.
 func TestStrangersOnStreams(t *testing.T) {
-	c := siptx.Config{Allow: func(a netip.Addr) bool { return a == theSwitch.Addr() }, ConnectionsMax: 32}
+	c := siptx.Config{Allow: func(a netip.Addr, _ string) bool { return a == theSwitch.Addr() }, ConnectionsMax: 32}
 	bubble(t, c, func(r *rig) {
 		stranger := netip.MustParseAddrPort("198.51.100.9:5060")
 		asks, waits, third := r.connect(stranger, false), r.connect(stranger, false), r.connect(stranger, false)
@@ -223,8 +223,8 @@ func TestRequestValues(t *testing.T) {
 		if v := got.Value("Y"); v != "first" {
 			t.Errorf("got %q", v)
 		}
-		if string(got.Body()) != "abc" || string(got.Bytes()) != strings.TrimSuffix(text, "def") {
-			t.Errorf("got body %q of %q", got.Body(), got.Bytes())
+		if got.Body() != "abc" || got.Text() != strings.TrimSuffix(text, "def") {
+			t.Errorf("got body %q of %q", got.Body(), got.Text())
 		}
 		if got.CallID() != "c-z9hG4bK1@192.0.2.10" || got.FromTag() != "f-z9hG4bK1" || got.ToTag() != "" || got.CSeq() != 1 ||
 			got.Branch() != "z9hG4bK1" || got.Method != "INVITE" || got.URI != "sip:+12155550121@203.0.113.1" ||

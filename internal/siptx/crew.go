@@ -1,12 +1,15 @@
 package siptx
 
+import "context"
+
 // crewMax bounds the goroutines that are kept while there is nothing to respond to.
 const crewMax = 64
 
 // job is an INVITE for Respond.
 type job struct {
-	x *transaction
-	r *Request
+	x   *transaction
+	r   *Request
+	ctx context.Context
 }
 
 // hand gives an INVITE to a goroutine that has nothing to do, or to a new one: signing takes a deep stack, and one that
@@ -28,7 +31,7 @@ func (s *Server) hand(j job) bool {
 func (s *Server) man(j job) {
 	defer s.work.Done()
 	for {
-		s.respond(j.x, j.r)
+		s.respond(j)
 		j = job{}
 		if s.idle.Add(1) > crewMax {
 			s.idle.Add(-1)

@@ -77,7 +77,7 @@ func (s *Server) dial(hop nextHop) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &stream{conn: conn, transport: hop.transport, source: hop.to, server: s}, nil
+	return &stream{conn: conn, transport: hop.transport, source: hop.to, local: addrPort(conn.LocalAddr()), server: s}, nil
 }
 
 // forgetHop takes c from the connections to next hops. The lock is held.

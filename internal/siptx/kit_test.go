@@ -252,6 +252,7 @@ type end struct {
 }
 
 func (e end) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(e.remote) }
+func (e end) LocalAddr() net.Addr  { return net.TCPAddrFromAddrPort(self) }
 
 // line is a connection to the server.
 type line struct {

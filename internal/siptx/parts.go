@@ -191,7 +191,7 @@ func quotedEnd(s string, at int) int {
 // may hold what it should have quoted: a comma there is common and does not change what is meant.
 func readTag(value string) (tag string, ok bool) {
 	at := 0
-	bracket := -1
+	bracket, last := -1, strings.LastIndexByte(value, '<')
 name:
 	for ; at < len(value); at++ {
 		switch c := value[at]; {
@@ -205,7 +205,7 @@ name:
 			bracket = at
 			break name
 		case c == ';' || c == ':' && bracket != -2:
-			if !strings.Contains(value[at:], "<") {
+			if last < at {
 				break name
 			}
 		}

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // branch is the transaction part of the branch in our own Via.
@@ -20,6 +19,8 @@ type way struct {
 	branch  branch
 	loop    string // what tells that a request comes back unchanged
 	hop     *stream
+	from    string // the value of From there; empty if it is as it came
+	came    string // if so, the lines of From as they came
 }
 
 // proxying tells whether requests may be sent on.
@@ -44,6 +45,7 @@ func (s *Server) forward(x *transaction, r *Request, response Response) []byte {
 		return refuse(420, Field{"Unsupported", unsupported})
 	}
 	w := &way{forward: *f, loop: s.loopPart(r)}
+	w.changeFrom(r)
 	mac := hmac.New(sha256.New, s.secret[:])
 	for _, k := range x.key {
 		var b [8]byte
@@ -86,21 +88,23 @@ func (s *Server) sendTo(w *way, r *Request, b []byte) bool {
 	if len(b) > s.config.UDPSafeBytes {
 		s.counts.largeForwards.Add(1)
 	}
-	u := s.socketFor(r)
+	u := s.socketFor(r, w.forward.To.Addr())
 	return u != nil && u.write(b, w.forward.To)
 }
 
-// socketFor is the socket a request goes on from: the one it came to, or the first.
-func (s *Server) socketFor(r *Request) *udpSocket {
-	if r.from.udp != nil {
-		return r.from.udp
+// socketFor is the socket a request goes on from: the one it came to, or the first, of those that reach the next hop.
+func (s *Server) socketFor(r *Request, to netip.Addr) *udpSocket {
+	if u := r.from.udp; u != nil && u.reaches(to) {
+		return u
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.sockets) == 0 {
-		return nil
+	for _, u := range s.sockets {
+		if u.reaches(to) {
+			return u
+		}
 	}
-	return s.sockets[0]
+	return nil
 }
 
 // passOn sends a later request of a transaction the way its INVITE went.
@@ -167,8 +171,21 @@ func (s *Server) looped(r *Request, loop string) bool {
 	return false
 }
 
+// changeFrom takes a new From out of what is to be replaced, if it can be one: its tag, by which dialogs are known, is the same.
+func (w *way) changeFrom(r *Request) {
+	for _, p := range w.forward.Replace {
+		if kindOf(p.Name) != fromField || strings.ContainsAny(p.Value, "\r\n\x00") {
+			continue
+		}
+		if tag, ok := readTag(p.Value); ok && tag == r.fromTag {
+			at, _ := r.first(fromField)
+			w.from, w.came = p.Value, strings.Clone(r.lines(at)) // the request is not kept for it
+		}
+	}
+}
+
 // onward writes a request as it goes on (RFC 3261 §16.6). Our changes to the INVITE's header fields are not made to its
-// CANCEL and ACK.
+// CANCEL and ACK, but for From, which must be the same in all three (RFC 3261 §9.1, §17.1.1.3).
 func (s *Server) onward(r *Request, w *way) []byte {
 	f := &w.forward
 	b := make([]byte, 0, len(r.text)+512)
@@ -181,6 +198,9 @@ func (s *Server) onward(r *Request, w *way) []byte {
 	b = s.appendVia(b, w)
 	marked, routed, lengthened := false, false, false
 	replaced := make([]bool, len(f.Replace))
+	for i, p := range f.Replace {
+		replaced[i] = w.from != "" && kindOf(p.Name) == fromField
+	}
 	for i := range r.fields {
 		k := r.fields[i].kind
 		lengthened = lengthened || k == contentLengthField
@@ -189,6 +209,8 @@ func (s *Server) onward(r *Request, w *way) []byte {
 			marked = true
 			b = append(b, "Via: "...)
 			b = append(r.via.appendMarked(b, r.Source), "\r\n"...)
+		case k == fromField && w.from != "":
+			b = appendField(b, Field{"From", w.from})
 		case k == maxForwardsField:
 			b = appendField(b, Field{"Max-Forwards", strconv.Itoa(r.hops - 1)})
 		case k == routeField && !routed:
@@ -284,62 +306,6 @@ func (s *Server) withoutUs(route string) string {
 	return strings.TrimSpace(others)
 }
 
-// takeResponse sends a response back the way its request came, if it comes from where that was sent to and our Via
-// stands on top of it (RFC 3261 §16.11). Where it goes is what we remember, never what it says.
-func (s *Server) takeResponse(text string, source netip.AddrPort, from origin) {
-	var m message
-	if f := m.read(text); f != "" || !wellResponded(&m, from.reliable()) {
-		s.counts.drop(badlyResponded)
-		return
-	}
-	status, _ := readCount(m.start[8:11], 699)
-	at, _ := m.first(viaField)
-	v, _, ok := readVia(unfold(m.value(at)))
-	if !ok {
-		s.counts.drop(badlyResponded)
-		return
-	}
-	var id branch
-	mine, isOurs := strings.CutPrefix(v.branch, magicCookie)
-	if !isOurs || v.by != s.self || len(mine) < 2*len(id) {
-		s.counts.drop(strayResponse)
-		return
-	}
-	if _, err := hex.Decode(id[:], []byte(mine[:2*len(id)])); err != nil {
-		s.counts.drop(strayResponse)
-		return
-	}
-	back, known := s.table.wayBack(id, source, from, status)
-	if !known {
-		s.counts.drop(strayResponse)
-		return
-	}
-	b := make([]byte, 0, len(text))
-	b = append(b, text[:m.fields[at].at]...)
-	if v.end < len(v.text) {
-		b = appendField(b, Field{"Via", strings.TrimSpace(v.text[v.end+1:])})
-	}
-	b = append(b, m.text[m.fields[at].end:]...)
-	s.counts.responsesForwarded.Add(1)
-	s.send(back, b)
-}
-
-// wellResponded checks the status line, and cuts off what follows the body.
-func wellResponded(m *message, framed bool) bool {
-	start := m.start
-	if len(start) < 12 || !strings.EqualFold(start[:8], "SIP/2.0 ") || start[11] != ' ' || start[8] < '1' || start[8] > '6' {
-		return false
-	}
-	if _, ok := readCount(start[8:11], 699); !ok {
-		return false
-	}
-	if _, n := m.first(viaField); n == 0 {
-		return false
-	}
-	at, n := m.first(contentLengthField)
-	return (n > 0 || !framed) && m.readLength(n, at) == ""
-}
-
 // sendOn has x forwarded; false if a CANCEL was earlier.
 func (t *table) sendOn(x *transaction, w *way) bool {
 	t.mu.Lock()
@@ -362,19 +328,4 @@ func (t *table) comeBack(x *transaction) {
 		delete(t.byBranch, x.way.branch)
 		x.state, x.way = proceeding, nil
 	}
-}
-
-// wayBack is where the response to a request that was sent on goes. A final one is repeated for 64*T1 at most.
-func (t *table) wayBack(id branch, source netip.AddrPort, from origin, status int) (origin, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	x := t.byBranch[id]
-	if x == nil || x.way.forward.To.Addr().Unmap() != source.Addr() || (x.way.hop != nil) != from.reliable() {
-		return origin{}, false
-	}
-	if status >= 200 && time.Until(x.giveUp) <= 0 {
-		x.giveUp = time.Now().Add(64 * t.config.T1)
-		t.schedule(x, 64*t.config.T1)
-	}
-	return x.from, true
 }

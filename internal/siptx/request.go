@@ -13,6 +13,7 @@ type Request struct {
 	URI       string         // the Request-URI as written
 	Transport string         // that it came over: UDP, TCP or TLS
 	Source    netip.AddrPort // where it came from
+	Local     netip.AddrPort // where it came to: the connection's address, or the UDP socket's, which may be that of all addresses
 	Received  time.Time
 	Peer      []*x509.Certificate // what the client presented over TLS, verified if the listener verifies; else empty
 
@@ -28,11 +29,11 @@ type Request struct {
 	from origin
 }
 
-// Bytes is the message as it came, without what followed its body in the datagram.
-func (r *Request) Bytes() []byte { return []byte(r.text) }
+// Text is the message as it came, without what followed its body in the datagram.
+func (r *Request) Text() string { return r.text }
 
 // Body is what follows the header.
-func (r *Request) Body() []byte { return []byte(r.text[r.bodyAt:]) }
+func (r *Request) Body() string { return r.text[r.bodyAt:] }
 
 // CallID is the value of Call-ID.
 func (r *Request) CallID() string { return r.callID }
@@ -88,7 +89,8 @@ type Response struct {
 }
 
 // Forward is where a request goes on to, and what is different about it there. Everything else goes on as it came, but
-// for Max-Forwards, our Via, and a Route that names us.
+// for Max-Forwards, our Via, and a Route that names us. From may be replaced as long as its tag stays: CANCEL and ACK have the
+// new one then, too, and responses come back with the old.
 type Forward struct {
 	Transport string         // UDP, TCP or TLS
 	To        netip.AddrPort // the next hop
@@ -117,4 +119,7 @@ func long(name string) string {
 }
 
 // sameName tells whether two names, in any form, name the same header field.
-func sameName(a, b string) bool { return strings.EqualFold(long(a), long(b)) }
+func sameName(a, b string) bool {
+	a, b = long(a), long(b)
+	return len(a) == len(b) && strings.EqualFold(a, b) // names are ASCII
+}

@@ -105,9 +105,11 @@ func (m *message) read(text string) fault {
 			}
 			f := &m.fields[len(m.fields)-1]
 			f.end = int32(next)
-			if v := trimRight(text[:end], int(f.valueEnd)); v > int(f.valueEnd) {
+			if v := trimRight(text[:end], at); v > at { // looked at alone: a value may have thousands of lines
+				if f.valueAt == f.valueEnd {
+					f.valueAt = int32(skipSpace(text[:v], at))
+				}
 				f.valueEnd = int32(v)
-				f.valueAt = int32(skipFolds(text, int(f.valueAt), v))
 			}
 		case len(m.fields) == fieldsMax:
 			found = tooManyFields

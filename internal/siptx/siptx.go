@@ -5,8 +5,10 @@
 // cancellation, who may send. Never hears of: calls, trunks, numbers, PASSporTs; what an answer says is Config.Respond's affair.
 //
 // Messages are read by a scanner of this package, not by that of github.com/emiago/sipgo, which is the peer in its tests:
-// what is forwarded must be the bytes that came, whatever can be answered must be, and three of the valid messages of
-// RFC 4475 are refused there. It reads the fields named above alone, and gives all others as written.
+// what is forwarded must be the bytes that came, and there methods become upper case and folded lines one; whatever can be
+// answered must be, and of the messages of RFC 4475 that one reads all valid ones (§3.1.1), but gives nothing of ten malformed
+// requests that are to be answered 400 (of §3.1.2), nor of a well-formed one that is to be answered 416 (§3.3.3). Ours reads
+// the fields named above alone, and gives all others as written.
 //
 // # Failures
 //
@@ -15,26 +17,29 @@
 // (RFC 3261 §8.2.7): a retransmission is judged anew and judged the same. A panic of Respond is answered 500. Everything
 // that is dropped, refused or cut off is counted by cause, see Stats.
 //
-// An answer goes to the address its request came from and never to another that a Via, its received or its maddr names:
-// whoever forges a source gets at most one answer of about the request's size for it, to the address it forged. The
-// port is the one the request came from if the Via has rport (RFC 3581 §4) and that of sent-by else (RFC 3261 §18.2.2).
-// An answer to a connection that is gone is dropped.
+// An answer goes to the address its request came from and never to another that a Via, its received or its maddr names. The
+// port is the one the request came from if the Via has rport (RFC 3581 §4) and that of sent-by else (RFC 3261 §18.2.2). Whoever
+// forges the source of a request thus has one that is not served sent at most RefusalsPerSecond answers, and one that is
+// served about as much as was forged: an answer over UDP that gets no ACK is sent ten times more (RFC 3261 §17.2.1), but not
+// while its source leaves more than a few hundred of them. An answer to a connection that is gone is dropped; an INVITE that
+// comes again over another is a new one.
 //
 // A proxy does not record its route: the ACK of a success, and what comes later in its dialog, pass it by. It remembers
 // the way of an INVITE until Config.ForwardTimeout or 64*T1 after its final response; what comes back later, or after the
 // process was started anew, is dropped.
 //
-// Transactions match as in RFC 3261 §17.2.3, and by source address besides: no switch reaches the calls of another.
-// A second INVITE of the same Call-ID, From tag and CSeq is merged (RFC 3261 §8.2.2.2) only while the first has no final
+// Transactions match by more than RFC 3261 §17.2.3 has, see keyOf: no switch reaches the calls of another. A second INVITE of the same Call-ID, From tag and CSeq is merged (RFC 3261 §8.2.2.2) only while the first has no final
 // answer: switches that route on dip again with the same CSeq. Redirect servers ignore what they need not understand,
 // Require included (RFC 3261 §8.3).
 //
 // # Limits
 //
-// Each has a field in Config, with its default and what happens beyond it.
+// Each has a field in Config, with its default and what happens beyond it. Of what is there for the INVITEs or connections of
+// all, a source address gets at most three times as much as is free: one switch alone has three quarters, and however much it sends, others
+// find room. After its ACK a call takes what it is known by and no more, less than 128 bytes for T4.
 //
-// Read siptx.go, request.go, scan.go, check.go, answer.go, table.go, transaction.go,
-// timers.go, udp.go, stream.go, proxy.go, in this order.
+// Read siptx.go, request.go, scan.go, check.go, answer.go, table.go, room.go, transaction.go,
+// timers.go, udp.go, stream.go, proxy.go, back.go, in this order.
 package siptx
 
 import (
@@ -62,9 +67,9 @@ const (
 
 // Config is what a Server needs. Zero durations and counts mean the defaults in the comments.
 type Config struct {
-	// Allow tells which addresses are served; nil means all. INVITE and OPTIONS of others are answered 403, at most
+	// Allow tells which addresses are served over a transport; nil means all. INVITE and OPTIONS of others are answered 403, at most
 	// RefusalsPerSecond of them; all else is dropped. A connection of theirs is closed after one message.
-	Allow func(netip.Addr) bool
+	Allow func(source netip.Addr, transport string) bool
 	// Respond is asked about every new INVITE, in a goroutine of its own; needed. ctx ends with a CANCEL, which is
 	// answered in its place, and with Close; the Response is then of no more use. It must return in bounded time.
 	Respond func(ctx context.Context, r *Request) Response
@@ -79,8 +84,9 @@ type Config struct {
 	Log        *slog.Logger // nil means none
 
 	MessageBytesMax      int           // of a message; 64 KiB. On a stream, more is answered 513 and the connection closed
-	TransactionsMax      int           // INVITEs that are remembered; 65536. The oldest ones with an ACK go first, then new ones get 503
+	TransactionsMax      int           // INVITEs that are remembered; 65536. The oldest with an ACK are forgotten first, then the oldest that are answered; when all are open, new ones get 503
 	InFlightMax          int           // INVITEs that Respond has at a time; 4096. More are answered 503 at once
+	HeldBytesMax         int           // of requests in Respond and answers without ACK; 64 MiB. Answers are forgotten as above; then new INVITEs get 503
 	ConnectionsMax       int           // accepted on streams; 1024, a sixteenth of them of sources that are not served. More are closed at once
 	ConnectionsPerSource int           // of these, with one address; 64. More are closed at once
 	NextHopsMax          int           // connections to next hops; 64. Beyond it, forwarding fails with 503
@@ -105,7 +111,7 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Allow == nil {
-		c.Allow = func(netip.Addr) bool { return true }
+		c.Allow = func(netip.Addr, string) bool { return true }
 	}
 	if c.Ready == nil {
 		c.Ready = func() bool { return true }
@@ -114,7 +120,8 @@ func (c Config) withDefaults() Config {
 		field  *int
 		preset int
 	}{
-		{&c.MessageBytesMax, 64 << 10}, {&c.TransactionsMax, 65536}, {&c.InFlightMax, 4096}, {&c.ConnectionsMax, 1024},
+		{&c.MessageBytesMax, 64 << 10}, {&c.TransactionsMax, 65536}, {&c.InFlightMax, 4096}, {&c.HeldBytesMax, 64 << 20},
+		{&c.ConnectionsMax, 1024},
 		{&c.ConnectionsPerSource, 64}, {&c.NextHopsMax, 64}, {&c.UDPReadBuffer, 4 << 20}, {&c.UDPSafeBytes, 1300}, {&c.RefusalsPerSecond, 10},
 	} {
 		if *d.field <= 0 {

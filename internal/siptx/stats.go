@@ -49,23 +49,25 @@ type Stats struct {
 	Malformed map[string]uint64 // messages by what was wrong with them
 	Dropped   map[string]uint64 // what got no answer or did not get out, by cause
 
-	RetransmissionsIn  uint64 // INVITEs that repeat one
-	RetransmissionsOut uint64 // final answers sent again for want of an ACK
-	AckTimeouts        uint64 // final answers that never got an ACK
-	Cancels            uint64
-	RefusedSources     uint64 // requests of sources that are not served
-	Overloads          uint64 // 503 for want of room
-	LargeReplies       uint64 // answers over UDP longer than UDPSafeBytes, retransmissions included
-	LargeForwards      uint64 // requests sent on over UDP longer than UDPSafeBytes
-	FieldsRefused      uint64 // fields of Respond that may not be written
-	BadResponses       uint64 // Responses with a status that is no final answer, or a Forward where there is no proxy
-	Panics             uint64 // of Respond
-	KeepAlives         uint64
-	Forwarded          uint64 // INVITEs sent on, each once
-	ForwardFailures    uint64 // INVITEs whose next hop was not to be reached
-	ResponsesForwarded uint64
-	StreamsAccepted    uint64
-	StreamsTimedOut    uint64 // closed for being idle, too slow to write or to read
+	RetransmissionsIn   uint64 // INVITEs that repeat one
+	RetransmissionsOut  uint64 // final answers sent again for want of an ACK
+	RetransmissionsLeft uint64 // those left out, of sources that leave too much without ACK
+	Forgotten           uint64 // final answers forgotten before their ACK, for want of room
+	AckTimeouts         uint64 // final answers that never got an ACK
+	Cancels             uint64
+	RefusedSources      uint64 // requests of sources that are not served
+	Overloads           uint64 // 503 for want of room
+	LargeReplies        uint64 // answers over UDP longer than UDPSafeBytes, retransmissions included
+	LargeForwards       uint64 // requests sent on over UDP longer than UDPSafeBytes
+	FieldsRefused       uint64 // fields of Respond that may not be written
+	BadResponses        uint64 // Responses with a status that is no final answer, or a Forward where there is no proxy
+	Panics              uint64 // of Respond
+	KeepAlives          uint64
+	Forwarded           uint64 // INVITEs sent on, each once
+	ForwardFailures     uint64 // INVITEs whose next hop was not to be reached
+	ResponsesForwarded  uint64
+	StreamsAccepted     uint64
+	StreamsTimedOut     uint64 // closed for being idle, too slow to write or to read
 
 	Transactions int // gauge: INVITEs remembered
 	InFlight     int // gauge: INVITEs that Respond has
@@ -91,7 +93,8 @@ type counts struct {
 	dropped  [causes]atomic.Uint64
 
 	retransmissionsIn, retransmissionsOut, ackTimeouts, cancels, refusedSources, overloads, largeReplies, largeForwards, fieldsRefused,
-	badResponses, panics, keepAlives, forwarded, forwardFailures, responsesForwarded, streamsAccepted, streamsTimedOut atomic.Uint64
+	badResponses, panics, keepAlives, forwarded, forwardFailures, responsesForwarded, streamsAccepted, streamsTimedOut,
+	retransmissionsLeft atomic.Uint64
 
 	mu        sync.Mutex
 	malformed map[string]uint64 // guarded by mu
@@ -124,7 +127,7 @@ func (s *Server) Stats() Stats {
 	st := Stats{
 		Dropped:           map[string]uint64{},
 		RetransmissionsIn: c.retransmissionsIn.Load(), RetransmissionsOut: c.retransmissionsOut.Load(),
-		AckTimeouts: c.ackTimeouts.Load(), Cancels: c.cancels.Load(), RefusedSources: c.refusedSources.Load(),
+		RetransmissionsLeft: c.retransmissionsLeft.Load(), AckTimeouts: c.ackTimeouts.Load(), Cancels: c.cancels.Load(), RefusedSources: c.refusedSources.Load(),
 		Overloads: c.overloads.Load(), LargeReplies: c.largeReplies.Load(), LargeForwards: c.largeForwards.Load(), FieldsRefused: c.fieldsRefused.Load(),
 		BadResponses: c.badResponses.Load(), Panics: c.panics.Load(), KeepAlives: c.keepAlives.Load(),
 		Forwarded: c.forwarded.Load(), ForwardFailures: c.forwardFailures.Load(), ResponsesForwarded: c.responsesForwarded.Load(),
@@ -150,7 +153,7 @@ func (s *Server) Stats() Stats {
 	c.mu.Lock()
 	st.Malformed = maps.Clone(c.malformed)
 	c.mu.Unlock()
-	st.Transactions, st.InFlight = s.table.sizes()
+	st.Transactions, st.InFlight, st.Forgotten = s.table.sizes()
 	s.mu.Lock()
 	st.Streams = len(s.streams)
 	s.mu.Unlock()

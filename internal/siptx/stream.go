@@ -20,6 +20,7 @@ type stream struct {
 	conn      net.Conn
 	transport transport
 	source    netip.AddrPort
+	local     netip.AddrPort
 	peer      []*x509.Certificate
 	accepted  bool
 	stranger  bool // of a source that is not served: one message, and little time for it
@@ -80,8 +81,8 @@ func (s *Server) ServeStream(l net.Listener, transport string) error {
 
 // admit serves a connection if there is room for it.
 func (s *Server) admit(conn net.Conn, kind transport) {
-	c := &stream{conn: conn, transport: kind, source: addrPort(conn.RemoteAddr()), accepted: true, server: s}
-	c.stranger = !s.config.Allow(c.source.Addr())
+	c := &stream{conn: conn, transport: kind, source: addrPort(conn.RemoteAddr()), local: addrPort(conn.LocalAddr()), accepted: true, server: s}
+	c.stranger = !s.config.Allow(c.source.Addr(), kind.String())
 	if !s.enroll(c) {
 		s.counts.drop(tooManyStreams)
 		conn.Close() // nobody to tell
@@ -99,7 +100,8 @@ func (s *Server) enroll(c *stream) bool {
 		return false
 	}
 	if c.accepted {
-		if len(s.streams)-len(s.hops) >= s.config.ConnectionsMax || s.sources[c.source.Addr()] >= s.config.ConnectionsPerSource ||
+		mine := s.sources[c.source.Addr()]
+		if full(len(s.streams)-len(s.hops), mine, 1, s.config.ConnectionsMax) || mine >= s.config.ConnectionsPerSource ||
 			c.stranger && s.strangers >= max(s.config.ConnectionsMax/16, 1) {
 			return false
 		}
@@ -199,8 +201,8 @@ func (c *stream) drain(frames *framer) bool {
 // takeOversized answers 513 to a message of which only the beginning was read.
 func (s *Server) takeOversized(text string, source netip.AddrPort, from origin) {
 	s.counts.malform(tooLarge)
-	r := &Request{Transport: from.transport.String(), Source: source, from: from}
-	if isResponse(text) || !s.config.Allow(source.Addr()) {
+	r := &Request{Transport: from.transport.String(), Source: source, Local: from.local(), from: from}
+	if isResponse(text) || !s.config.Allow(source.Addr(), from.transport.String()) {
 		s.counts.drop(unanswerable)
 		return
 	}

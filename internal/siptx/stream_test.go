@@ -133,6 +133,23 @@ func TestStreamsThatDoNotRead(t *testing.T) {
 	})
 }
 
+// TestConnectionsLeaveRoomForOthers: each source has at most three times as many as are free.
+func TestConnectionsLeaveRoomForOthers(t *testing.T) {
+	bubble(t, siptx.Config{ConnectionsMax: 40}, func(r *rig) {
+		for i, want := range []int{30, 8, 2, 0} {
+			open := 0
+			for j := range 40 {
+				if l := r.connect(netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(10 + i)}), uint16(1024+j)), false); !l.closed() {
+					open++
+				}
+			}
+			if open != want {
+				t.Errorf("source %d has %d connections, want %d", i, open, want)
+			}
+		}
+	})
+}
+
 func TestConnectionsAreBounded(t *testing.T) {
 	bubble(t, siptx.Config{ConnectionsMax: 3, ConnectionsPerSource: 2}, func(r *rig) {
 		var lines []*line

@@ -9,6 +9,7 @@ const (
 	nothing errand = iota
 	sendTrying
 	sendAgain
+	leftUnsent
 	unacknowledged
 )
 
@@ -21,14 +22,16 @@ type parcel struct {
 func (t *table) scheduled() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.wheel.held > 0
+	return t.wheel.held > 0 || t.past.held() > 0
 }
 
 // due takes out what is due by now.
 func (t *table) due(into []*transaction) []*transaction {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.wheel.advance(into)
+	into = t.wheel.advance(into)
+	t.past.lapse(t.wheel.now)
+	return into
 }
 
 // elapse is told that the time x waited for has come, and says what is to be done outside.
@@ -50,8 +53,11 @@ func (t *table) elapse(x *transaction) (parcel, errand) {
 		}
 		x.interval = min(2*x.interval, t.config.T2) // Timer G
 		t.schedule(x, min(x.interval, time.Until(x.giveUp)))
+		if x.load.unacknowledged > resendMax {
+			return parcel{}, leftUnsent
+		}
 		return parcel{last: x.last}, sendAgain
-	case confirmed, forwarded:
+	case forwarded:
 		t.remove(x)
 	}
 	return parcel{}, nothing

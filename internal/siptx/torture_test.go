@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/emiago/sipgo/sip"
+
 	"github.com/viaduct-oob/viaduct/internal/siptx"
 )
 
@@ -122,4 +124,29 @@ func suffer(t *testing.T, transport, text string) string {
 		return "dropped"
 	}
 	return strings.Join(outcome, " ")
+}
+
+// TestSipgoAndTheTortureMessages: what the package comment says of its parser.
+func TestSipgoAndTheTortureMessages(t *testing.T) {
+	var refused []string
+	for _, row := range tortures(t) {
+		text, err := os.ReadFile(filepath.Join("testdata/rfc4475", row.name+".dat"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sip.NewParser().ParseSIP(text); err != nil {
+			refused = append(refused, row.name)
+		}
+	}
+	want := "badinv01 clerr ncl scalar02 scalarlg quotbal ltgtruri lwsruri lwsstart trws badaspec bigcode novelsc"
+	if got := strings.Join(refused, " "); got != want {
+		t.Errorf("refused are %s, want %s", got, want)
+	}
+	m, err := sip.NewParser().ParseSIP([]byte(invite("z9hG4bK1", "start", "Invite sip:a@b SIP/2.0", "X-odd", " a,\r\n  b")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.String(); !strings.HasPrefix(got, "INVITE sip:a@b SIP/2.0\r\n") || !strings.Contains(got, "X-odd: a, b\r\n") {
+		t.Errorf("written is\n%s", got)
+	}
 }

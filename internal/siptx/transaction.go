@@ -17,6 +17,22 @@ type origin struct {
 	to        netip.AddrPort // over UDP
 }
 
+// source is the address that the request came from.
+func (o origin) source() netip.Addr {
+	if o.stream != nil {
+		return o.stream.source.Addr()
+	}
+	return o.to.Addr()
+}
+
+// local is the address that it came to.
+func (o origin) local() netip.AddrPort {
+	if o.stream != nil {
+		return o.stream.local
+	}
+	return o.udp.local
+}
+
 // reliable tells whether what is sent arrives or the connection breaks.
 func (o origin) reliable() bool { return o.stream != nil }
 
@@ -48,13 +64,13 @@ func (s *Server) take(text string, source netip.AddrPort, from origin, peer []*x
 		s.takeResponse(text, source, from)
 		return
 	}
-	served := s.config.Allow(source.Addr())
+	served := s.config.Allow(source.Addr(), from.transport.String())
 	if !served && !s.refuse.Allow() {
 		s.counts.refusedSources.Add(1)
 		s.counts.drop(notServed)
 		return
 	}
-	r := &Request{Transport: from.transport.String(), Source: source, Received: time.Now(), Peer: peer, from: from}
+	r := &Request{Transport: from.transport.String(), Source: source, Local: from.local(), Received: time.Now(), Peer: peer, from: from}
 	v, answerable := readRequest(r, text)
 	if from.udp != nil {
 		r.from.to = netip.AddrPortFrom(source.Addr(), r.via.returnPort(source))
@@ -129,12 +145,12 @@ func (s *Server) takeRequest(r *Request) {
 func (s *Server) takeInvite(r *Request) {
 	k := s.table.keyOf(r)
 	if s.leaving.Load() {
-		if x, _, _ := s.table.find(k); x == nil {
+		if _, st, _ := s.table.find(k); st == gone {
 			s.refuseStatelessly(r, verdict{status: 503})
 			return
 		}
 	}
-	x, how, last, w := s.table.enter(k, r, s.proxying())
+	x, how, ctx, last, w := s.table.enter(k, r, s.proxying())
 	switch how {
 	case merged:
 		s.refuseStatelessly(r, verdict{status: 482, reason: "Merged Request"})
@@ -143,21 +159,21 @@ func (s *Server) takeInvite(r *Request) {
 	case repeated:
 		s.counts.retransmissionsIn.Add(1)
 		if last != nil {
-			s.send(x.from, last)
+			s.send(r.from, last)
 		} else if w != nil {
 			s.passOn(r, w)
 		}
 	default:
-		if !s.hand(job{x, r}) {
+		if !s.hand(job{x, r, ctx}) {
 			s.table.responded(x)
 		}
 	}
 }
 
 // respond has Respond decide and does what it says.
-func (s *Server) respond(x *transaction, r *Request) {
-	defer x.cancel()
-	response := s.ask(x.ctx, r)
+func (s *Server) respond(j job) {
+	x, r := j.x, j.r
+	response := s.ask(j.ctx, r)
 	var sent []byte
 	if response.Forward == nil {
 		sent = s.finish(x, r, response)
@@ -201,7 +217,7 @@ func (s *Server) finish(x *transaction, r *Request, response Response) []byte {
 		fields = []Field{s.retryAfter()}
 	}
 	b := s.answer(r, status, response.Reason, s.tag(x.key), fields)
-	if !s.table.complete(x, b, false) {
+	if !s.table.complete(x, b) {
 		return nil
 	}
 	s.sendAnswer(x.from, status, b)
@@ -215,7 +231,7 @@ func (s *Server) takeCancel(r *Request) {
 	k := s.table.keyOf(r)
 	x, st, w := s.table.find(k)
 	switch {
-	case x == nil:
+	case st == gone:
 		s.refuseStatelessly(r, verdict{status: 481})
 		return
 	case st == forwarded:
@@ -223,13 +239,15 @@ func (s *Server) takeCancel(r *Request) {
 		return
 	}
 	s.sendAnswer(r.from, 200, s.answer(r, 200, "", s.tag(k), nil))
+	if st != proceeding {
+		return
+	}
 	invite := s.table.pending(x)
 	if invite == nil {
 		return
 	}
 	b := s.answer(invite, 487, "", s.tag(k), nil)
-	if s.table.complete(x, b, true) {
-		x.cancel()
+	if s.table.terminate(x, b) {
 		s.sendAnswer(x.from, 487, b)
 	}
 }
@@ -276,6 +294,8 @@ func (s *Server) wakeUp(x *transaction) {
 	case sendAgain:
 		s.counts.retransmissionsOut.Add(1)
 		s.sendAside(x.from, b.last)
+	case leftUnsent:
+		s.counts.retransmissionsLeft.Add(1)
 	case unacknowledged:
 		s.counts.ackTimeouts.Add(1)
 	}

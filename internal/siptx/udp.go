@@ -10,8 +10,9 @@ import (
 
 // udpSocket is a socket that is served.
 type udpSocket struct {
-	conn net.PacketConn
-	fast *net.UDPConn // conn, if it is one: it reads and writes without allocating
+	conn  net.PacketConn
+	fast  *net.UDPConn // conn, if it is one: it reads and writes without allocating
+	local netip.AddrPort
 }
 
 // ServeUDP takes datagrams until Close, and closes conn. It returns nil after Close, else what the socket ended of.
@@ -21,7 +22,7 @@ func (s *Server) ServeUDP(conn net.PacketConn) error {
 		return errors.Join(net.ErrClosed, conn.Close())
 	}
 	defer s.work.Done()
-	u := &udpSocket{conn: conn}
+	u := &udpSocket{conn: conn, local: addrPort(conn.LocalAddr())}
 	u.fast, _ = conn.(*net.UDPConn)
 	if u.fast != nil {
 		if err := u.fast.SetReadBuffer(s.config.UDPReadBuffer); err != nil {
@@ -80,6 +81,12 @@ func (u *udpSocket) read(b []byte) (int, netip.AddrPort, error) {
 	}
 	n, from, err := u.conn.ReadFrom(b)
 	return n, addrPort(from), err
+}
+
+// reaches tells whether addresses like to can be sent to from here. What listens everywhere over IPv6 speaks IPv4, too.
+func (u *udpSocket) reaches(to netip.Addr) bool {
+	own := u.local.Addr()
+	return own.Is4() == to.Unmap().Is4() || own == netip.IPv6Unspecified()
 }
 
 // write sends a datagram; it may be used by several.

@@ -19,7 +19,7 @@ const (
 // schedule has x due after d, and not at any time it was due before.
 func (w *wheel) schedule(x *transaction, d time.Duration) {
 	w.unschedule(x)
-	x.due = max(w.now, int64(time.Since(w.began)/wheelTick)) + int64((d+wheelTick-1)/wheelTick) + 1
+	x.due = w.after(d)
 	first := &w.slots[x.due%wheelSlots]
 	x.next, x.scheduled = *first, true
 	if x.next != nil {
@@ -27,6 +27,11 @@ func (w *wheel) schedule(x *transaction, d time.Duration) {
 	}
 	*first = x
 	w.held++
+}
+
+// after is the tick by which d has passed.
+func (w *wheel) after(d time.Duration) int64 {
+	return max(w.now, int64(time.Since(w.began)/wheelTick)) + int64((d+wheelTick-1)/wheelTick) + 1
 }
 
 func (w *wheel) unschedule(x *transaction) {

@@ -86,7 +86,6 @@ func start(t testing.TB, edit func(*stiapi.Config)) *laboratory {
 	signer := l.signer()
 	dips, err := dip.New(dip.Config{SPC: oobtest.UpstreamSPC, Signer: signer, Now: l.Clock.Now})
 	l.must(err)
-	l.setTrunks(dips)
 	l.config = stiapi.Config{
 		Dips: dips, Signer: signer, Trace: l.recorder, Now: l.Clock.Now,
 		Log: slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelInfo})),
@@ -99,6 +98,7 @@ func start(t testing.TB, edit func(*stiapi.Config)) *laboratory {
 	if edit != nil {
 		edit(&l.config)
 	}
+	l.setTrunks(dips)
 	l.door, err = stiapi.New(l.config)
 	l.must(err)
 	l.serve()
@@ -127,7 +127,7 @@ func (l *laboratory) signer() *stias.Service {
 		Credential: stias.Credential{Key: l.Upstream.Key, X5U: l.Upstream.X5U, Chain: trust.NewChain(certs)},
 		Policy: stias.Policy{
 			Own:        []tn.Range{own},
-			Rows:       []stias.Row{{Name: "silent", Trunks: []string{"silent"}, Attest: stias.Unsigned}},
+			Rows:       []stias.Row{{Name: "silent", Trunks: []string{"silent", "silent of ms"}, Attest: stias.Unsigned}},
 			Priorities: []stias.PriorityRow{{Customers: []string{"ministry"}, Values: []string{"ets.0", "esnet.1"}, Callback: true}},
 		},
 	})
@@ -143,7 +143,8 @@ func number(text string) tn.Number {
 	return n
 }
 
-// setTrunks makes the trunks, each named by tgrp.
+// setTrunks makes the trunks, each named by tgrp, for each client: a request over HTTP fits only rows that name its client.
+// Those of the first have the plain names.
 func (l *laboratory) setTrunks(dips *dip.Service) {
 	l.Helper()
 	stuck, err := l.PKI.StartHost(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -170,16 +171,26 @@ func (l *laboratory) setTrunks(dips *dip.Service) {
 	}
 	priority := row("ministry", trunk.Sign)
 	priority.Signing.Customer = "ministry"
-	table, err := trunk.New([]trunk.Row{
-		row("sip-out", trunk.Sign), row("tdm-out", trunk.SignPublish, "cps"), row("silent", trunk.Sign), priority,
-		row("tdm-out-stuck", trunk.SignPublish, "stuck"), row("tdm-out-gone", trunk.SignPublish, "gone"),
-		row("transit-out", trunk.Publish, "cps"), row("transit-out-gone", trunk.Publish, "gone"),
-		row("transit-in", trunk.Retrieve, "cps"), row("transit-in-gone", trunk.Retrieve, "gone"),
-		row("tdm-in", trunk.Verify, "cps"), row("tdm-in-stuck", trunk.Verify, "stuck"), row("tdm-in-gone", trunk.Verify, "gone"),
-		row("sip-in", trunk.Verify), row("off", trunk.Off),
-	})
+	var rows []trunk.Row
+	for i, client := range l.config.Clients {
+		for _, r := range []trunk.Row{
+			row("sip-out", trunk.Sign), row("tdm-out", trunk.SignPublish, "cps"), row("silent", trunk.Sign), priority,
+			row("tdm-out-stuck", trunk.SignPublish, "stuck"), row("tdm-out-gone", trunk.SignPublish, "gone"),
+			row("transit-out", trunk.Publish, "cps"), row("transit-out-gone", trunk.Publish, "gone"),
+			row("transit-in", trunk.Retrieve, "cps"), row("transit-in-gone", trunk.Retrieve, "gone"),
+			row("tdm-in", trunk.Verify, "cps"), row("tdm-in-stuck", trunk.Verify, "stuck"), row("tdm-in-gone", trunk.Verify, "gone"),
+			row("sip-in", trunk.Verify), row("off", trunk.Off),
+		} {
+			if r.Match.Client = client.Name; i > 0 {
+				r.Name += " of " + client.Name
+			}
+			rows = append(rows, r)
+		}
+	}
+	table, err := trunk.New(rows)
 	l.must(err)
 	urls := map[string]string{"cps": l.CPS.URL, "stuck": stuck.URL, "gone": gone.URL}
+	memory := stivs.NewMemory(oob.Freshness{}, 0)
 	dips.SetTrunks(dip.NewTrunks(table, func(r *trunk.Row) dip.Trunk {
 		var t dip.Trunk
 		var retriever oob.Retriever
@@ -190,7 +201,9 @@ func (l *laboratory) setTrunks(dips *dip.Service) {
 		}
 		if r.Mode == trunk.Verify {
 			var err error
-			t.Verifies, err = stivs.New(stivs.Config{Verifier: l.CPS.Verifier, Retriever: retriever, Now: l.Clock.Now, Budget: 5 * time.Second})
+			t.Verifies, err = stivs.New(stivs.Config{
+				Verifier: l.CPS.Verifier, Retriever: retriever, Now: l.Clock.Now, Budget: 5 * time.Second, Memory: memory,
+			})
 			l.must(err)
 		}
 		return t

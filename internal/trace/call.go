@@ -18,6 +18,7 @@ type Call struct {
 	record   Record    // guarded by mu until settled; then nobody writes it
 	finished time.Time // guarded by mu; zero before Finish
 	settled  bool      // guarded by mu
+	ends     bool      // guarded by mu; nothing goes on behind the answer
 	cut      int       // guarded by mu; what did not fit
 	captured int       // guarded by mu; bytes of messages
 
@@ -71,6 +72,9 @@ func (c *Call) Retrieved(cps, status string, count int, began time.Time) {
 	}
 }
 
+// KeepsMessages reports whether messages are wanted, so that whoever has them need not make them up for nothing.
+func (r *Recorder) KeepsMessages() bool { return r.capture }
+
 // Message adds a copy of a message that came or went at this moment, where messages are wanted.
 func (c *Call) Message(in bool, transport string, from, to netip.AddrPort, message []byte) {
 	if c == nil || !c.recorder.capture || !c.open() {
@@ -99,8 +103,18 @@ func (c *Call) Finish(code int, failOpen string) {
 	c.finished = time.Now()
 	c.record.Took = c.finished.Sub(c.record.Began)
 	c.record.SIPCode, c.record.FailOpen = code, failOpen
+	ends := c.ends
 	c.mu.Unlock()
-	c.recorder.finish(c)
+	c.recorder.finish(c, ends)
+}
+
+// EndsWithAnswer says that nothing goes on behind the answer: the record need not stay open for it, and no longer holds on to
+// what it was made of.
+func (c *Call) EndsWithAnswer() {
+	if c.open() {
+		c.ends = true
+		c.mu.Unlock()
+	}
 }
 
 // ID gives the record's ID; of a nil Call, the empty text.

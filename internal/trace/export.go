@@ -21,10 +21,18 @@ func (r *Record) WriteText(w io.Writer) error {
 			out.WriteByte('\n')
 		}
 		fmt.Fprintf(out, "%s %s %s %s -> %s, %d bytes\n", r.Began.Add(m.At).UTC().Format("2006-01-02T15:04:05.000000Z07:00"),
-			m.direction(), printable(m.Transport), m.From, m.To, len(m.Bytes))
+			m.direction(), printable(m.Transport), place(m.From), place(m.To), len(m.Bytes))
 		writeIndented(out, m.Bytes)
 	}
 	return out.Flush()
+}
+
+// place is an address as text; one that is not known is a dash.
+func place(a netip.AddrPort) string {
+	if a == (netip.AddrPort{}) {
+		return "-"
+	}
+	return a.String()
 }
 
 func writeIndented(out *bufio.Writer, text []byte) {

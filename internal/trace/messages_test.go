@@ -20,6 +20,7 @@ func TestMessagesAsText(t *testing.T) {
 	r := &trace.Record{Began: noon, Messages: []trace.Message{
 		{At: 1500 * time.Microsecond, In: true, Transport: "udp", From: peer, To: local, Bytes: []byte("INVITE sip:a@h SIP/2.0\r\nSubject: \x1b[2J\u202e\u00ff\xff\x00\r\n\r\n")},
 		{At: 2 * time.Millisecond, Transport: "tcp\n", From: local, To: peer, Bytes: []byte("one\rtwo\n2026-07-01T12:00:00.000000Z in\tudp")},
+		{At: 3 * time.Millisecond, Transport: "udp", From: peer, Bytes: []byte("three")},
 	}}
 	var out bytes.Buffer
 	if err := r.WriteText(&out); err != nil {
@@ -33,6 +34,9 @@ func TestMessagesAsText(t *testing.T) {
 2026-07-01T12:00:00.002000Z out tcp� 192.0.2.2:5060 -> 192.0.2.1:5060, 42 bytes
   one�two
   2026-07-01T12:00:00.000000Z in	udp
+
+2026-07-01T12:00:00.003000Z out udp 192.0.2.1:5060 -> -, 5 bytes
+  three
 `
 	if out.String() != want {
 		t.Errorf("got\n%q, want\n%q", out.String(), want)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -135,8 +136,9 @@ func (r *Recorder) Find(q Query) []*Record {
 		q.From = oldest
 	}
 	r.mu.Lock()
-	settling, settled := append([]*Call(nil), r.settling...), append([]entry(nil), r.ring.entries...)
+	settling, settled := slices.Concat(r.open.calls, r.ended.calls), slices.Clone(r.ring.entries)
 	r.mu.Unlock()
+	slices.SortStableFunc(settling, func(a, b *Call) int { return a.finished.Compare(b.finished) }) // finished stays as it is
 
 	var found []*Record
 	for i := len(settling) - 1; i >= 0 && len(found) < q.Limit; i-- {

@@ -10,7 +10,7 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultBytes  = 32 << 20
+	DefaultBytes  = 12 << 20
 	DefaultAge    = 72 * time.Hour // a traceback is to be answered within 24 hours
 	DefaultSettle = 1500 * time.Millisecond
 )
@@ -49,13 +49,14 @@ type Recorder struct {
 
 	begun, late, lost atomic.Uint64
 
-	mu       sync.Mutex
-	settling []*Call // guarded by mu; the first to have finished first
-	ring     ring    // guarded by mu; written by run alone
-	settled  uint64  // guarded by mu
-	early    uint64  // guarded by mu
-	cut      uint64  // guarded by mu
-	amended  uint64  // guarded by mu
+	mu      sync.Mutex
+	open    waiting // guarded by mu; records that stay open for what goes on behind the answer
+	ended   waiting // guarded by mu; records that ended with it: see Call.EndsWithAnswer
+	ring    ring    // guarded by mu; written by run alone
+	settled uint64  // guarded by mu
+	early   uint64  // guarded by mu
+	cut     uint64  // guarded by mu
+	amended uint64  // guarded by mu
 
 	wake      chan struct{}
 	withdraws chan withdrawal
@@ -87,7 +88,7 @@ func Open(cfg Config) (*Recorder, error) {
 		return nil, fmt.Errorf("age and settle time of a record are not negative")
 	}
 	r := &Recorder{cfg: cfg, capture: cfg.Messages || cfg.HEP != nil && cfg.HEP.Role == Full,
-		ring: ring{most: cfg.Bytes, age: cfg.Age}, wake: make(chan struct{}, 1), withdraws: make(chan withdrawal, withdrawalsHeld),
+		open: waiting{span: cfg.Settle}, ended: waiting{span: settleRhythm}, ring: ring{most: cfg.Bytes, age: cfg.Age}, wake: make(chan struct{}, 1), withdraws: make(chan withdrawal, withdrawalsHeld),
 		closing: make(chan struct{}), closed: make(chan struct{})}
 	if err := r.openOutputs(); err != nil {
 		return nil, err
@@ -144,10 +145,14 @@ func (r *Recorder) Close(ctx context.Context) error {
 }
 
 // finish puts a call among those that settle.
-func (r *Recorder) finish(c *Call) {
+func (r *Recorder) finish(c *Call, ends bool) {
 	r.mu.Lock()
-	r.settling = append(r.settling, c)
-	n := len(r.settling)
+	w := &r.open
+	if ends && !r.capture { // the answer itself is a message that comes later
+		w = &r.ended
+	}
+	w.calls = append(w.calls, c)
+	n := len(w.calls)
 	r.mu.Unlock()
 	if n == 1 || n > settlingMax {
 		r.rouse()
@@ -188,34 +193,31 @@ func (r *Recorder) run() {
 			for len(r.withdraws) > 0 {
 				r.withdraw(<-r.withdraws)
 			}
-			for call := r.due(time.Time{}); call != nil; call = r.due(time.Time{}) {
-				r.settle(call, time.Now())
-			}
+			r.settleAll(time.Time{})
 			return
 		}
 		now := time.Now()
-		for call := r.due(now); call != nil; call = r.due(now) {
-			r.settle(call, now)
-		}
+		r.settleAll(now)
 		timer.Reset(r.pause(now))
 	}
 }
 
-// due is the first call, if its time has come; with the zero time, the first in any case. It stays where a search finds
-// it until it is in the ring.
-func (r *Recorder) due(now time.Time) *Call {
+// settleAll settles every record whose time has come; with the zero time, every one.
+func (r *Recorder) settleAll(now time.Time) {
+	for _, w := range []*waiting{&r.ended, &r.open} {
+		for call := r.due(w, now); call != nil; call = r.due(w, now) {
+			r.settle(call, w, now)
+		}
+	}
+}
+
+// due is the first call of w, if its time has come. It stays where a search finds it until it is in the ring.
+func (r *Recorder) due(w *waiting, now time.Time) *Call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.settling) == 0 {
-		return nil
-	}
-	c := r.settling[0]
-	switch {
-	case now.IsZero() || now.Sub(c.finished) >= r.cfg.Settle:
-	case len(r.settling) > settlingMax:
+	c, early := w.first(now)
+	if early {
 		r.early++
-	default:
-		return nil
 	}
 	return c
 }
@@ -225,14 +227,20 @@ func (r *Recorder) pause(now time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ring.expire(now)
-	if len(r.settling) == 0 {
-		return expireRhythm
+	rest := expireRhythm
+	for _, w := range []*waiting{&r.ended, &r.open} {
+		if due := w.due(); !due.IsZero() {
+			rest = min(rest, max(due.Sub(now), settleRhythm))
+		}
 	}
-	return max(r.settling[0].finished.Add(r.cfg.Settle).Sub(now), settleRhythm)
+	return rest
 }
 
 // settle closes a record, keeps it and hands it on.
-func (r *Recorder) settle(c *Call, now time.Time) {
+func (r *Recorder) settle(c *Call, from *waiting, now time.Time) {
+	if now.IsZero() {
+		now = time.Now()
+	}
 	c.mu.Lock()
 	for _, w := range r.recent {
 		if w.key == clip(c.record.CallKey, TextBytesMax) && now.Sub(w.at) < withdrawnSpan+r.cfg.Settle {
@@ -245,10 +253,7 @@ func (r *Recorder) settle(c *Call, now time.Time) {
 	record := &c.record // which nobody writes any more
 	packed := r.packed(record)
 	r.mu.Lock()
-	r.settling[0] = nil
-	if r.settling = r.settling[1:]; len(r.settling) == 0 {
-		r.settling = nil // and with it the list that it stood on
-	}
+	from.drop()
 	r.settled++
 	r.cut += uint64(cut)
 	if packed != nil {

@@ -31,7 +31,7 @@ func (r *Recorder) Stats() Stats {
 	r.mu.Lock()
 	s := Stats{Begun: r.begun.Load(), Settled: r.settled, Early: r.early, Late: r.late.Load(), Cut: r.cut, Amended: r.amended,
 		Lost: r.lost.Load(), Evicted: r.ring.evicted, Aged: r.ring.aged,
-		Settling: len(r.settling), Records: len(r.ring.entries), Bytes: r.ring.bytes}
+		Settling: len(r.open.calls) + len(r.ended.calls), Records: len(r.ring.entries), Bytes: r.ring.bytes}
 	r.mu.Unlock()
 	if r.lines != nil {
 		s.Lines = r.lines.stats()

@@ -40,7 +40,10 @@ func check(rows []Row) Faults {
 		r.checkMode(say)
 		r.checkAnswer(say)
 		for _, fault := range r.Numbering.check(r.Mode) {
-			say("numbering."+fault.Field, "%s", fault.Text)
+			say(strings.TrimSuffix("numbering."+fault.Field, "."), "%s", fault.Text)
+		}
+		if r.Numbering.Second >= secondKeysEnd {
+			say("second_look", "no such choice")
 		}
 		reach.add(&r.Match)
 	}
@@ -95,6 +98,9 @@ func (m *Match) check(say say) {
 			say("match."+text.field, "want at most %d visible characters", TextMax)
 		}
 	}
+	if m.Asks != AskAny && m.Client == "" {
+		say("match.asks", "only over HTTP is said what is asked for, and there it takes a client to fit")
+	}
 	if m.TrunkContext != "" && m.TGRP == "" {
 		say("match.trunk_context", "stands only beside a trunk group (RFC 4904 §5)")
 	}
@@ -120,17 +126,30 @@ func (r *Row) checkMode(say say) {
 		return
 	}
 	r.checkCPS(say)
-	if r.Mode.Signs() {
-		switch r.Signing.Attest {
-		case "", passport.AttestFull, passport.AttestPartial, passport.AttestGateway:
-		default:
-			say("signing.attest", "none of A, B and C")
-		}
-	} else if r.Signing != (Signing{}) {
-		say("signing", "mode %s signs nothing", r.Mode)
-	}
+	r.checkSigning(say)
 	if r.Budget != 0 && (r.Budget < BudgetMin || r.Budget > BudgetMax) {
 		say("budget", "want %v to %v", BudgetMin, BudgetMax.Round(time.Second))
+	}
+}
+
+func (r *Row) checkSigning(say say) {
+	s := &r.Signing
+	for _, setting := range []struct {
+		field string
+		given bool
+	}{{"customer", s.Customer != ""}, {"gateway", s.Gateway}, {"attest", s.Attest != ""}, {"take_origid", s.TakeOrigID}} {
+		if setting.given && !r.Mode.Signs() {
+			say(setting.field, "mode %s signs nothing", r.Mode)
+		}
+	}
+	switch s.Attest {
+	case "", passport.AttestGateway:
+	case passport.AttestFull, passport.AttestPartial:
+		if s.Gateway {
+			say("attest", "calls of another network (gateway) get C at most")
+		}
+	default:
+		say("attest", "none of A, B and C")
 	}
 }
 
@@ -174,11 +193,24 @@ func (r *Row) checkAnswer(say say) {
 		say("nothing", "want 404, 503 or 302")
 	}
 	a := r.Answer
-	if a.Identity > InBoth || a.Verstat > oob.VerstatAttestedBC || a.Reason > ReasonNone {
-		say("answer", "no such spelling")
-	}
-	if r.Mode != Verify && r.Mode != Off && a != (AnswerStyle{Identity: a.Identity}) {
-		say("answer", "mode %s gives no verdict that could be spelled", r.Mode)
+	for _, spelling := range []struct {
+		field   string
+		unknown bool
+		verdict bool // it spells a verdict, in another way than by default
+	}{
+		{"identity", a.Identity > InBoth, false},
+		{"verstat", a.Verstat > oob.VerstatAttestedBC, a.Verstat != 0},
+		{"legacy_attestation", false, a.LegacyAttestation},
+		{"reason", a.Reason > ReasonNone, a.Reason != 0},
+		{"call_info", false, a.CallInfo},
+		{"display_mark", false, a.DisplayMark},
+	} {
+		switch {
+		case spelling.unknown:
+			say("answer."+spelling.field, "no such spelling")
+		case spelling.verdict && r.Mode != Verify && r.Mode != Off:
+			say("answer."+spelling.field, "mode %s gives no verdict that could be spelled", r.Mode)
+		}
 	}
 	if r.NextHop == "" {
 		return
@@ -195,23 +227,28 @@ func (r *Row) checkAnswer(say say) {
 	}
 }
 
-// Check gives what is wrong with n alone; the fields of its faults begin with those of Numbering.
+// Check gives what is wrong with n alone; its faults name the fields as configurations do.
 func (n *Numbering) Check() []Fault { return n.check(Sign) }
 
 func (n *Numbering) check(mode Mode) Faults {
 	var faults Faults
 	say := func(field, format string, args ...any) { faults.say(0, field, format, args...) }
-	if err := n.Plan.Check(); err != nil {
-		say("plan", "%v", err)
-	}
-	if n.Plan.CountryCode == "" && mode != Off {
-		say("plan.country_code", "without it a national number is none")
+	switch err := n.Plan.Check(); {
+	case err != nil:
+		say("", "%v", err)
+	case n.Plan.CountryCode == "" && mode != Off:
+		say("country_code", "without it a national number is none")
+	case n.Plan.CountryCode != "" && n.Plan.NationalMax == 0:
+		say("national_max", "national_min and national_max are needed: without them no national number fits its country")
 	}
 	if !onlyOf(n.HomeNPA, "0123456789") || n.HomeNPA != "" && len(n.HomeNPA) >= n.Plan.NationalMax {
 		say("home_npa", "no area code of the plan")
 	}
-	if n.Bare >= bareFormsEnd || n.Caller >= callerOrdersEnd || n.Second >= secondKeysEnd {
-		say("", "no such choice")
+	if n.Bare >= bareFormsEnd {
+		say("bare", "no such choice")
+	}
+	if n.Caller >= callerOrdersEnd {
+		say("caller", "no such choice")
 	}
 	for _, list := range []struct {
 		field    string

@@ -32,8 +32,11 @@ func (m *Match) Compare(s Signs) []Condition {
 		{"header " + m.Header, m.HeaderValue, s.header(m.Header), Match{Header: m.Header, HeaderValue: m.HeaderValue}},
 	} {
 		if alone.want != "" {
-			all = append(all, Condition{Name: alone.name, Want: alone.want, Shown: alone.shown, Fits: alone.match.fits(&s)})
+			all = append(all, Condition{Name: alone.name, Want: alone.want, Shown: alone.shown, Fits: alone.match.meets(&s)})
 		}
+	}
+	if !m.admits(&s) {
+		all = append(all, Condition{Name: "client", Want: "the name of who asks over HTTP", Shown: s.Client})
 	}
 	if m.TGRP != "" {
 		all = append(all, Condition{Name: "tgrp", Want: m.TGRP, Shown: s.TGRP, Fits: fitsName(m.TGRP, s.TGRP)})

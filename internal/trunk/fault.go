@@ -8,7 +8,7 @@ import (
 // Fault is one thing that is wrong with a table.
 type Fault struct {
 	Row   int    // index of the row; -1 for the table as a whole
-	Field string // as configurations name it: "mode", "match.sources[1]", "numbering.home_npa"; empty for the row as a whole
+	Field string // as configurations name it: "mode", "match.sources[1]", "attest", "numbering.home_npa"; empty for the row as a whole
 	Text  string
 }
 

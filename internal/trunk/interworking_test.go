@@ -22,6 +22,7 @@ type found struct {
 	from, hi   string
 	restricted bool
 	emergency  bool
+	marked     bool
 	diverted   bool
 	unusable   trunk.Unusable
 }
@@ -29,7 +30,7 @@ type found struct {
 func foundIn(p trunk.Parties) found {
 	return found{
 		p.Orig.String(), p.Dest.String(), p.Second.String(), p.DivertedFrom.String(), p.HI,
-		p.Restricted, p.Emergency, p.Diverted, p.Unusable,
+		p.Restricted, p.Emergency, p.Marked, p.Diverted, p.Unusable,
 	}
 }
 
@@ -84,6 +85,9 @@ func notBy(why trunk.Unusable) found {
 }
 
 var leftAlone = found{emergency: true}
+
+// marked is a call that says of itself that it is one of emergency services: its parties are read all the same.
+var marked = ordinary.with(func(f *found) { f.marked = true })
 
 func gap(kind uint8, n isup.Number) isup.Generic { return isup.Generic{Type: kind, Number: n} }
 
@@ -199,9 +203,10 @@ var calledCases = []interworking{
 	{"emergency", "URN in To", &northAmerica, invite(func(s *trunk.Signalling) { s.To = `"911" <urn:service:sos.fire>;tag=2` }), nil, leftAlone},
 	{"emergency", "another URN", &northAmerica, called("urn:service:sosx"), nil,
 		ordinary.with(func(f *found) { f.dest, f.unusable = "urn:service:sosx", trunk.CalledPartyIsURI })},
-	{"emergency", "esnet", &northAmerica, invite(func(s *trunk.Signalling) { s.ResourcePriority = []string{"wps.4, ESNET.1"} }), nil, leftAlone},
+	{"emergency", "esnet", &northAmerica, invite(func(s *trunk.Signalling) { s.ResourcePriority = []string{"wps.4, ESNET.1"} }), nil, marked},
 	{"emergency", "other priorities", &northAmerica, invite(func(s *trunk.Signalling) { s.ResourcePriority, s.Priority = []string{"ets.0"}, []string{"urgent"} }), nil, ordinary},
-	{"emergency", "callback", &northAmerica, invite(func(s *trunk.Signalling) { s.Priority = []string{" PSAP-callback"} }), nil, leftAlone},
+	{"emergency", "callback", &northAmerica, invite(func(s *trunk.Signalling) { s.Priority = []string{" PSAP-callback"} }), nil, marked},
+	{"emergency", "called and marked", &northAmerica, invite(func(s *trunk.Signalling) { s.RequestURI, s.Priority = "sip:911@h", []string{"psap-callback"} }), nil, leftAlone},
 	{"parameters", "separators", &northAmerica, called("tel:+1-(903).246-9103"), nil, ordinary},
 	{"parameters", "extension", &northAmerica, called("tel:+19032469103;ext=99"), nil, ordinary},
 	{"parameters", "subaddress and trunk group", &northAmerica, called("sip:9032469103;isub=7;tgrp=a;trunk-context=b@h;user=phone"), nil, ordinary},

@@ -11,7 +11,7 @@ type Numbering struct {
 	Second  SecondKey
 
 	// Bypass are the called numbers that are left alone, as dialled; nil for BypassDefault. What is addressed to
-	// urn:service:sos (RFC 5031) is always left alone, and so is what emergency services send (RFC 9027).
+	// urn:service:sos (RFC 5031) is always left alone.
 	Bypass []string
 
 	// StripPrefixes are dialled on this trunk before a number and do not belong to it, such as 9 or 101XXXX; an X stands

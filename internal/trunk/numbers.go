@@ -41,7 +41,7 @@ const internationalMin = 7
 
 // e164 makes the international number of a spelled one, and says why so, or why not.
 func (n *Numbering) e164(s spelled) (digits string, o outcome, why string) {
-	if s.form == unreadable || s.digits == "" || strings.Trim(s.digits, "0123456789") != "" {
+	if s.form == unreadable || s.digits == "" || !isDigits(s.digits) {
 		return "", unusable, "of another form than a number of the public network"
 	}
 	cc := n.Plan.CountryCode
@@ -71,6 +71,16 @@ func (n *Numbering) e164(s spelled) (digits string, o outcome, why string) {
 		return "", o, doubt
 	}
 	return digits, usable, why
+}
+
+// isDigits is true of digits alone. It is asked of both numbers of every call.
+func isDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // local puts the home area before a subscriber number.

@@ -26,7 +26,8 @@ type Parties struct {
 	Orig, Dest   tn.Identity // a complete international number or a URI; zero: not usable
 	Second       tn.Identity // another called number, worth a second look when the first has nothing; zero for none
 	Restricted   bool        // the caller is never to be shown
-	Emergency    bool        // leave the call alone; no party is given
+	Emergency    bool        // leave the call alone, by who is called; no party is given
+	Marked       bool        // the call says of itself that it is one of emergency services: whoever places it can write so
 	Diverted     bool        // the call was meant for somebody else
 	DivertedFrom tn.Identity // who diverted it last; zero when that is not known
 	HI           string      // index of DivertedFrom in History-Info; empty for none
@@ -133,10 +134,10 @@ func (f *finder) emergency(read, why string) Parties {
 }
 
 // Keys gives the slots of a call on this trunk, in the order in which they are looked at; none where its parties are not
-// both numbers, or where no CPS is asked. There is one to publish under. In the agreed form, the slot holds the SPC of who
-// publishes: ownSPC when publishing, else that of the peer.
+// both numbers, or where no CPS is asked. There is one to publish under, and none when the call is marked. In the agreed
+// form, the slot holds the SPC of who publishes: ownSPC when publishing, else that of the peer.
 func (r *Row) Keys(p Parties, ownSPC string, publishing bool) []oob.Key {
-	if p.Emergency || p.Unusable != Usable || r.Profile.Row().Name == "" {
+	if p.Emergency || p.Marked && publishing || p.Unusable != Usable || r.Profile.Row().Name == "" {
 		return nil
 	}
 	key := oob.Key{Profile: r.Profile, Dest: p.Dest, Orig: p.Orig}

@@ -15,14 +15,15 @@ func (n *Numbering) ExplainSIP(s Signalling) Parties {
 }
 
 func fromSIP(f *finder, s Signalling) Parties {
-	if why := emergency(s); why != "" {
-		return f.emergency(s.RequestURI, why)
+	if isSOS(s.RequestURI) || isSOS(s.To) {
+		return f.emergency(s.RequestURI, "an emergency call: urn:service:sos")
 	}
 	address, err := tn.ReadAddress(s.RequestURI)
 	if err == nil && f.isBypass(address.Digits) {
 		return f.emergency(s.RequestURI, "one of the numbers that are left alone")
 	}
 	f.called(f.address("called", s.RequestURI, address, err))
+	f.sipMarks(s)
 	f.sipPrivacy(s)
 	f.calling(f.sipCaller(s))
 	f.sipDiversion(s)
@@ -32,22 +33,23 @@ func fromSIP(f *finder, s Signalling) Parties {
 	return f.parties
 }
 
-// emergency tells why a call is one of emergency services, or of those who call back from there; empty when it is none.
-func emergency(s Signalling) string {
-	if isSOS(s.RequestURI) || isSOS(s.To) {
-		return "an emergency call: urn:service:sos"
-	}
+// sipMarks finds whether the call says that it is one of emergency services, or that they call back.
+func (f *finder) sipMarks(s Signalling) {
 	for value := range headerValues(s.ResourcePriority) {
 		if namespace, _, _ := strings.Cut(strings.TrimSpace(value), "."); strings.EqualFold(namespace, "esnet") {
-			return "from or for emergency services: Resource-Priority esnet (RFC 7135)"
+			f.mark(value, "from or for emergency services, as it says: Resource-Priority esnet (RFC 7135)")
 		}
 	}
 	for value := range headerValues(s.Priority) {
 		if strings.EqualFold(strings.TrimSpace(value), "psap-callback") {
-			return "emergency services call back: Priority psap-callback (RFC 7090)"
+			f.mark(value, "emergency services call back, as it says: Priority psap-callback (RFC 7090)")
 		}
 	}
-	return ""
+}
+
+func (f *finder) mark(read, why string) {
+	f.parties.Marked = true
+	f.step("marked", read, "marked", why)
 }
 
 // isSOS reports whether a header value is the URN of emergency services or of one of them (RFC 5031 §4.2).

@@ -151,6 +151,8 @@ func TestKeys(t *testing.T) {
 		{"no second", oob.Mesh, false, func(p *trunk.Parties) { p.Second = tn.Identity{} }, []oob.Key{key(oob.Mesh, "", "19032469103")}},
 		{"no CPS", 0, false, nil, nil},
 		{"emergency", oob.Mesh, false, func(p *trunk.Parties) { p.Emergency = true }, nil},
+		{"marked, publishing", oob.Mesh, true, func(p *trunk.Parties) { p.Marked = true }, nil},
+		{"marked, retrieving", oob.Mesh, false, func(p *trunk.Parties) { p.Marked, p.Second = true, tn.Identity{} }, []oob.Key{key(oob.Mesh, "", "19032469103")}},
 		{"unusable", oob.Mesh, true, func(p *trunk.Parties) { p.Unusable = trunk.CallingPartyIsURI }, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

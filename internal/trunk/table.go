@@ -12,6 +12,7 @@ type Table struct {
 	bySource map[netip.Prefix]group
 	lengths  []int // distinct lengths of source prefixes, of IPv4 ones with v4 added, the longest first
 	anywhere group // rows without sources
+	open     bool  // one of these is for requests over SIP
 }
 
 // group holds the rows of one source by their trunk group, which is what tells the trunks of one switch apart; those
@@ -37,6 +38,7 @@ func New(rows []Row) (*Table, error) {
 		c := candidate{row: r, index: i, conditions: r.Match.conditions()}
 		if len(r.Match.Sources) == 0 {
 			t.anywhere.add(c)
+			t.open = t.open || r.Match.Asks == AskAny
 		}
 		for _, source := range r.Match.Sources {
 			if t.bySource[source] == nil {
@@ -152,9 +154,10 @@ func appendLower(b []byte, s string) []byte {
 	return b
 }
 
-// Knows reports whether any row can fit a request from addr.
-func (t *Table) Knows(addr netip.Addr) bool {
-	if len(t.anywhere) > 0 { // a client that has proven itself may come from anywhere
+// Knows reports whether any row can fit a SIP request from addr, of a client that can have proven itself or not: who has may
+// come from anywhere.
+func (t *Table) Knows(addr netip.Addr, proven bool) bool {
+	if proven && t.open {
 		return true
 	}
 	addr = addr.Unmap().WithZone("")
@@ -183,7 +186,14 @@ func (m *Match) conditions() int {
 }
 
 // fits compares all but the source and the trunk group.
-func (m *Match) fits(s *Signs) bool {
+func (m *Match) fits(s *Signs) bool { return m.admits(s) && m.meets(s) }
+
+// admits tells whether the row is for such a request at all. Who asks over HTTP has a name, and fits only rows that say it: a
+// row for the addresses of a switch is none for every client that is let in from there.
+func (m *Match) admits(s *Signs) bool { return s.Asks == AskAny || m.Client != "" }
+
+// meets compares each condition by itself.
+func (m *Match) meets(s *Signs) bool {
 	return (m.Client == "" || m.Client == s.Client) && (m.Asks == AskAny || m.Asks == s.Asks) &&
 		fitsName(m.TrunkContext, s.TrunkContext) && fitsName(m.OTG, s.OTG) && fitsName(m.Label, s.Label) &&
 		(m.Header == "" || s.Header != nil && strings.TrimSpace(s.Header(m.Header)) == m.HeaderValue)

@@ -106,17 +106,27 @@ func TestKnows(t *testing.T) {
 	for addr, want := range map[string]bool{
 		"10.9.9.9": true, "::ffff:10.9.9.9": true, "192.0.2.1": true, "192.0.2.2": false, "2001:db8::7": true, "2001:db9::": false,
 	} {
-		if got := closed.Knows(netip.MustParseAddr(addr)); got != want {
-			t.Errorf("Knows(%s) = %v", addr, got)
+		for _, proven := range []bool{false, true} {
+			if got := closed.Knows(netip.MustParseAddr(addr), proven); got != want {
+				t.Errorf("Knows(%s, %v) = %v", addr, proven, got)
+			}
 		}
 	}
-	if closed.Knows(netip.Addr{}) {
+	if closed.Knows(netip.Addr{}, true) {
 		t.Error("nowhere is known")
 	}
-	if open := table(t, row("a", trunk.Match{Client: "x"})); !open.Knows(netip.MustParseAddr("203.0.113.1")) {
+	stranger := netip.MustParseAddr("203.0.113.1")
+	open := table(t, row("a", trunk.Match{Client: "x"}))
+	if !open.Knows(stranger, true) {
 		t.Error("a client may come from anywhere")
 	}
-	if empty := table(t); empty.Knows(netip.MustParseAddr("10.0.0.1")) || len(empty.Rows()) != 0 {
+	if open.Knows(stranger, false) {
+		t.Error("who has not proven itself is known by its source alone")
+	}
+	if http := table(t, row("a", trunk.Match{Client: "x", Asks: trunk.AskSigning})); http.Knows(stranger, true) {
+		t.Error("a row for HTTP lets SIP in")
+	}
+	if empty := table(t); empty.Knows(netip.MustParseAddr("10.0.0.1"), true) || len(empty.Rows()) != 0 {
 		t.Error("the empty table knows somebody")
 	}
 }
@@ -172,9 +182,9 @@ func TestNew_Faults(t *testing.T) {
 		{"publish in no form", func(r *trunk.Row) { r.Mode, r.CPS = trunk.SignPublish, []string{"a"} }, "profile"},
 		{"no such profile", func(r *trunk.Row) { r.Mode, r.CPS, r.Profile = trunk.SignPublish, []string{"a"}, 99 }, "profile"},
 		{"publish for the peer", func(r *trunk.Row) { r.Mode, r.PeerSPC = trunk.Publish, "505J"; agreed(r) }, "peer_spc"},
-		{"publish and sign with", func(r *trunk.Row) { r.Mode, r.Signing.Gateway = trunk.Publish, true; agreed(r) }, "signing"},
+		{"publish and sign with", func(r *trunk.Row) { r.Mode, r.Signing.Gateway = trunk.Publish, true; agreed(r) }, "gateway"},
 		{"sign with a CPS", agreed, "cps"},
-		{"sign with what level", func(r *trunk.Row) { r.Signing.Attest = "D" }, "signing.attest"},
+		{"sign with what level", func(r *trunk.Row) { r.Signing.Attest = "D" }, "attest"},
 		{"sign with a level", func(r *trunk.Row) { r.Signing = trunk.Signing{Customer: "x", Attest: passport.AttestPartial} }, ""},
 		{"retrieve", func(r *trunk.Row) { r.Mode, r.PeerSPC = trunk.Retrieve, "505J"; agreed(r) }, ""},
 		{"retrieve from nowhere", func(r *trunk.Row) { r.Mode = trunk.Retrieve }, "cps"},
@@ -194,8 +204,17 @@ func TestNew_Faults(t *testing.T) {
 		{"no time", func(r *trunk.Row) { r.Budget = time.Millisecond }, "budget"},
 		{"all day", func(r *trunk.Row) { r.Budget = time.Hour }, "budget"},
 		{"status", func(r *trunk.Row) { r.Nothing = 200 }, "nothing"},
-		{"spelling", func(r *trunk.Row) { r.Answer.Identity = 9 }, "answer"},
-		{"verdict of a signer", func(r *trunk.Row) { r.Answer.DisplayMark = true }, "answer"},
+		{"customer of nobody", func(r *trunk.Row) { r.Mode, r.Signing.Customer = trunk.Verify, "x" }, "customer"},
+		{"level of nothing", func(r *trunk.Row) { r.Mode, r.Signing.Attest = trunk.Verify, passport.AttestPartial }, "attest"},
+		{"origid of nothing", func(r *trunk.Row) { r.Mode, r.Signing.TakeOrigID = trunk.Verify, true }, "take_origid"},
+		{"gateway with A", func(r *trunk.Row) { r.Signing = trunk.Signing{Gateway: true, Attest: passport.AttestFull} }, "attest"},
+		{"gateway with B", func(r *trunk.Row) { r.Signing = trunk.Signing{Gateway: true, Attest: passport.AttestPartial} }, "attest"},
+		{"gateway with C", func(r *trunk.Row) { r.Signing = trunk.Signing{Gateway: true, Attest: passport.AttestGateway} }, ""},
+		{"asked by nobody", func(r *trunk.Row) { r.Match.Asks = trunk.AskSigning }, "match.asks"},
+		{"place", func(r *trunk.Row) { r.Answer.Identity = 9 }, "answer.identity"},
+		{"spelling", func(r *trunk.Row) { r.Mode, r.Answer.Verstat = trunk.Verify, 9 }, "answer.verstat"},
+		{"mark of a signer", func(r *trunk.Row) { r.Answer.DisplayMark = true }, "answer.display_mark"},
+		{"reason of a signer", func(r *trunk.Row) { r.Answer.Reason = trunk.ReasonSIP }, "answer.reason"},
 		{"verdict", func(r *trunk.Row) {
 			r.Mode, r.Answer = trunk.Verify, trunk.AnswerStyle{DisplayMark: true, Reason: trunk.ReasonSIP}
 		}, ""},
@@ -204,11 +223,14 @@ func TestNew_Faults(t *testing.T) {
 		{"proxy to another scheme", func(r *trunk.Row) { r.NextHop = "https://192.0.2.1" }, "next_hop"},
 		{"proxy that redirects", func(r *trunk.Row) { r.NextHop, r.Answer.Identity = "sip:192.0.2.1", trunk.InContact }, "answer.identity"},
 		{"proxy that refuses", func(r *trunk.Row) { r.NextHop, r.Nothing = "sip:192.0.2.1", 404 }, "nothing"},
-		{"no country", func(r *trunk.Row) { r.Numbering = trunk.Numbering{} }, "numbering.plan.country_code"},
-		{"no plan", func(r *trunk.Row) { r.Numbering.Plan.CountryCode = "+1" }, "numbering.plan"},
+		{"no country", func(r *trunk.Row) { r.Numbering = trunk.Numbering{} }, "numbering.country_code"},
+		{"no plan", func(r *trunk.Row) { r.Numbering.Plan.CountryCode = "+1" }, "numbering"},
+		{"country alone", func(r *trunk.Row) { r.Numbering.Plan = tn.Plan{CountryCode: "44"} }, "numbering.national_max"},
 		{"home area", func(r *trunk.Row) { r.Numbering.HomeNPA = "21A" }, "numbering.home_npa"},
 		{"home area too long", func(r *trunk.Row) { r.Numbering.HomeNPA = "2155550121" }, "numbering.home_npa"},
-		{"choice", func(r *trunk.Row) { r.Numbering.Caller = 9 }, "numbering."},
+		{"caller", func(r *trunk.Row) { r.Numbering.Caller = 9 }, "numbering.caller"},
+		{"bare", func(r *trunk.Row) { r.Numbering.Bare = 9 }, "numbering.bare"},
+		{"second look", func(r *trunk.Row) { r.Numbering.Second = 9 }, "second_look"},
 		{"bypass", func(r *trunk.Row) { r.Numbering.Bypass = []string{"911", "+911"} }, "numbering.bypass[1]"},
 		{"bypass twice", func(r *trunk.Row) { r.Numbering.Bypass = []string{"911", "911"} }, "numbering.bypass[1]"},
 		{"prefix of letters", func(r *trunk.Row) { r.Numbering.StripPrefixes = []string{"101xxxx"} }, "numbering.strip_prefixes[0]"},
@@ -329,8 +351,32 @@ func BenchmarkMatch(b *testing.B) {
 func TestMatch_AllocatesNothing(t *testing.T) {
 	made := table(t, row("a", from("10.0.0.0/8")), row("b", from("2001:db8::/32")))
 	signs := trunk.Signs{Source: netip.MustParseAddr("::ffff:10.1.2.3"), Header: func(string) string { return "" }}
-	if n := testing.AllocsPerRun(100, func() { made.Match(signs); made.Knows(signs.Source) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { made.Match(signs); made.Knows(signs.Source, true) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// A row for the addresses of a switch is none for every HTTP client that is let in from there.
+func TestMatch_WhoAsksOverHTTPFitsRowsOfItsName(t *testing.T) {
+	made := table(t, row("anybody there", from("10.0.0.0/8")), row("of the group", and(from("10.0.0.0/8"), func(m *trunk.Match) { m.TGRP = "a" })),
+		row("the client there", and(from("10.0.0.0/8"), func(m *trunk.Match) { m.Client = "sbc" })))
+	for _, c := range []struct {
+		name  string
+		signs trunk.Signs
+		want  string // empty: none
+	}{
+		{"SIP", trunk.Signs{}, "anybody there"},
+		{"SIP, proven", trunk.Signs{Client: "other"}, "anybody there"},
+		{"HTTP", trunk.Signs{Client: "sbc", Asks: trunk.AskSigning}, "the client there"},
+		{"HTTP, its name before a group", trunk.Signs{Client: "sbc", Asks: trunk.AskSigning, TGRP: "a"}, "the client there"},
+		{"HTTP, another", trunk.Signs{Client: "other", Asks: trunk.AskSigning}, ""},
+		{"HTTP, another with a group", trunk.Signs{Client: "other", Asks: trunk.AskSigning, TGRP: "a"}, ""},
+		{"HTTP, nobody", trunk.Signs{Asks: trunk.AskVerification}, ""},
+	} {
+		c.signs.Source = netip.MustParseAddr("10.1.2.3")
+		if got, found := made.Match(c.signs); found != (c.want != "") || found && got.Name != c.want {
+			t.Errorf("%s: %+v, want %q", c.name, got, c.want)
+		}
 	}
 }
 

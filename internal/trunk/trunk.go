@@ -95,6 +95,8 @@ type Signing struct {
 	Customer string               // who sends them; empty when that is not known
 	Gateway  bool                 // they come in from another network, so that no more than C is given
 	Attest   passport.Attestation // the most that is given; empty for what the policy gives
+
+	TakeOrigID bool // an INVITE's Origination-Id is the switch's own, and not one that its customers have written
 }
 
 // Bounds and defaults of a row.
@@ -186,7 +188,8 @@ func (a Ask) allows(m Mode) bool {
 	return true
 }
 
-// Match says which requests belong to a row. All that is given must fit. Names compare without regard to case, as host
+// Match says which requests belong to a row. All that is given must fit; a request over HTTP fits no row without a Client.
+// Names compare without regard to case, as host
 // names and the parameters of tel URIs do (RFC 3966 §4), Client and HeaderValue exactly.
 type Match struct {
 	Sources      []netip.Prefix // where requests come from
