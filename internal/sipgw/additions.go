@@ -65,6 +65,21 @@ func (a *asking) additions(call *dip.Call, answer *dip.Answer) (add additions) {
 	}
 	if answer.Verdict != nil {
 		a.addVerdict(&add, call, answer.Verdict)
+		return add
+	}
+	if a.trunk.NextHop != "" && len(add.fields) == 0 {
+		return a.unverified(call)
+	}
+	return add
+}
+
+// unverified takes what a request says of its own verification out of one that is sent on from a trunk that verifies,
+// although this one was not: a call for help, or one within a dialog. Whoever sent it could have written anything there.
+func (a *asking) unverified(call *dip.Call) (add additions) {
+	if a.trunk.Mode == trunk.Verify {
+		none := oob.Verdict{Verstat: oob.VerstatNoValidation}
+		a.addCaller(&add, call, &none)
+		a.addAttestation(&add, &none)
 	}
 	return add
 }

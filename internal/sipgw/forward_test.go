@@ -3,6 +3,7 @@ package sipgw_test
 import (
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -177,5 +178,32 @@ func TestNextHopsThatAreNone(t *testing.T) {
 	b.setRows(row(trunk.Sign, nil))
 	if r := b.gateway.Respond(t.Context(), read(t, invite())); r.Forward != nil || r.Status != 302 {
 		t.Error(r)
+	}
+}
+
+// What a caller writes about his own verification is taken out of every request that a trunk that verifies sends on, also
+// where nothing is verified: a call for help, a request within a dialog (ATIS-1000074 §5.3).
+func TestATIS74_S5_3_NothingOfTheCallersOwnIsSentOn(t *testing.T) {
+	at, got := hop(t)
+	b := open(t, row(trunk.Verify, func(r *trunk.Row) { r.NextHop = "sip:" + at.String() }))
+	forged := []string{
+		"P-Asserted-Identity", "<sip:+12155550121;verstat=TN-Validation-Passed@192.0.2.10;user=phone>",
+		"Attestation-Info", "A", "Origination-Id", "6f2c9c1e-0a2b-4d66-9a51-6a1a2f9d7c10",
+	}
+	for name, request := range map[string]string{
+		"marked as emergency": invite(append(forged, "Priority", "psap-callback", "Resource-Priority", "esnet.0")...),
+		"within a dialog":     invite(append(forged, "To", "<sip:+12155550131@oob.example;user=phone>;tag=there")...),
+		"to 911":              strings.Replace(invite(forged...), "sip:+12155550131@", "sip:911@", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			another := strings.NewReplacer("z9hG4bK-1", "z9hG4bK-"+strconv.Itoa(len(name)), "c1@", "c-"+strconv.Itoa(len(name))+"@")
+			b.ask(another.Replace(request)).status(480)
+			sent := <-got
+			for _, lie := range []string{"TN-Validation-Passed", "Attestation-Info", "Origination-Id"} {
+				if strings.Contains(sent, lie) {
+					t.Errorf("%s is sent on:\n%s", lie, sent)
+				}
+			}
+		})
 	}
 }

@@ -146,7 +146,8 @@ func (a *asking) respond(ctx context.Context) (siptx.Response, dip.Cause) {
 		if a.trunk.NextHop == "" {
 			return siptx.Response{Status: 481}, ""
 		}
-		return a.onward(additions{}), ""
+		call := a.call()
+		return a.onward(a.unverified(&call)), ""
 	}
 	if hops := a.request.Value("Max-Forwards"); hops != "" && strings.Trim(hops, "0") == "" {
 		a.trace.Step("too many hops", "Max-Forwards is used up")
