@@ -21,6 +21,7 @@ type Call struct {
 	ends     bool      // guarded by mu; nothing goes on behind the answer
 	cut      int       // guarded by mu; what did not fit
 	captured int       // guarded by mu; bytes of messages
+	weight   int       // captured when it finished; written once, before others see it
 
 	steps    [10]Step   // first room for record.Steps, saves the growing
 	attempts [2]Attempt // first room for record.Publish
@@ -104,6 +105,7 @@ func (c *Call) Finish(code int, failOpen string) {
 	c.record.Took = c.finished.Sub(c.record.Began)
 	c.record.SIPCode, c.record.FailOpen = code, failOpen
 	ends := c.ends
+	c.weight = c.captured
 	c.mu.Unlock()
 	c.recorder.finish(c, ends)
 }

@@ -28,10 +28,12 @@ type Config struct {
 }
 
 const (
-	settlingMax   = 1 << 14               // records that wait to settle; beyond, the oldest settles early
-	settleRhythm  = 50 * time.Millisecond // records settle in batches, no more often than that
-	expireRhythm  = time.Minute           // how long a record may stay in memory after its age
-	withdrawnSpan = 10 * time.Second      // so long before its record settles may a verdict be withdrawn
+	settlingMax = 1 << 14 // records that wait to settle; beyond, the oldest settles early
+
+	settlingBytesMax = 16 << 20              // bytes of their messages; beyond, too
+	settleRhythm     = 50 * time.Millisecond // records settle in batches, no more often than that
+	expireRhythm     = time.Minute           // how long a record may stay in memory after its age
+	withdrawnSpan    = 10 * time.Second      // so long before its record settles may a verdict be withdrawn
 )
 
 // Recorder makes, keeps and hands on records. Make it with Open. All methods may be called at the same time from several
@@ -151,10 +153,10 @@ func (r *Recorder) finish(c *Call, ends bool) {
 	if ends && !r.capture { // the answer itself is a message that comes later
 		w = &r.ended
 	}
-	w.calls = append(w.calls, c)
-	n := len(w.calls)
+	w.add(c)
+	rouse := len(w.calls) == 1 || w.full()
 	r.mu.Unlock()
-	if n == 1 || n > settlingMax {
+	if rouse {
 		r.rouse()
 	}
 }

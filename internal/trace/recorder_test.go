@@ -210,6 +210,23 @@ func TestRecordsAge(t *testing.T) {
 	})
 }
 
+// Large messages are the bulk of what waits: they bound it, too.
+func TestTooManyBytesUnsettledSettleEarly(t *testing.T) {
+	bubble(t, trace.Config{Messages: true}, func(t *testing.T, r *trace.Recorder) {
+		message := make([]byte, 64<<10)
+		const calls = 1000 // of 64 MiB
+		for range calls {
+			c := r.Begin("udp", netip.AddrPort{}, netip.AddrPort{}, "c")
+			c.Message(true, "udp", netip.AddrPort{}, netip.AddrPort{}, message)
+			c.Finish(302, "")
+		}
+		synctest.Wait()
+		if s := r.Stats(); s.Settling > 16<<20/len(message)+1 || s.Early == 0 {
+			t.Errorf("%d records wait, %d settled early", s.Settling, s.Early)
+		}
+	})
+}
+
 func TestTooManyUnsettledSettleEarly(t *testing.T) {
 	bubble(t, trace.Config{}, func(t *testing.T, r *trace.Recorder) {
 		const calls = 20_000

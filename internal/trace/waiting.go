@@ -5,8 +5,18 @@ import "time"
 // waiting are finished records that settle a span after their answer, the first to have finished first.
 type waiting struct {
 	calls []*Call
+	bytes int // of the messages that they hold
 	span  time.Duration
 }
+
+// add puts a call behind the others.
+func (w *waiting) add(c *Call) {
+	w.calls = append(w.calls, c)
+	w.bytes += c.weight
+}
+
+// full says that the first has to make room.
+func (w *waiting) full() bool { return len(w.calls) > settlingMax || w.bytes > settlingBytesMax }
 
 // first is the one whose time has come, and whether that is because too many wait; with the zero time, the first in any
 // case; else nil.
@@ -18,7 +28,7 @@ func (w *waiting) first(now time.Time) (c *Call, early bool) {
 	switch {
 	case now.IsZero() || now.Sub(c.finished) >= w.span:
 		return c, false
-	case len(w.calls) > settlingMax:
+	case w.full():
 		return c, true
 	}
 	return nil, false
@@ -34,6 +44,7 @@ func (w *waiting) due() time.Time {
 
 // drop takes the first out.
 func (w *waiting) drop() {
+	w.bytes -= w.calls[0].weight
 	w.calls[0] = nil
 	if w.calls = w.calls[1:]; len(w.calls) == 0 {
 		w.calls = nil // and with it the list that it stood on
