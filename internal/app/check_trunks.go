@@ -72,7 +72,6 @@ func (c *TrunkConfig) checkUse(at string, mode trunk.Mode, note func(string, err
 	unused("block", c.Block != "", mode == trunk.Verify)
 	unused("second_look", c.SecondLook != "" && c.SecondLook != "off", mode.Retrieves() && len(c.CPS) > 0)
 	unused("ignore_date", c.IgnoreDate, mode.Signs() || mode == trunk.Verify)
-	unused("take_origid", c.TakeOrigID, mode.Signs())
 }
 
 // checkNames refuses names that nobody has.
@@ -99,6 +98,9 @@ func (p *switchPlan) checkNames(file *configFile, note func(string, error)) {
 		trunks[c.Name] = true
 		if c.Match.Client != "" && !clients[c.Match.Client] && len(file.SIP.ClientRoots) == 0 {
 			note(at+".match.client", errors.New("is the name of nobody in api.clients, and sip.client_roots, which would prove others, is empty"))
+		}
+		if c.Match.Client == "" && !p.sip {
+			note(at+".match.client", errors.New("is needed where there is no sip: nobody else is served over HTTP"))
 		}
 		if c.Match.Asks != "" && !p.api {
 			note(at+".match.asks", errors.New("is for the HTTP API, which is not configured: api"))
