@@ -25,33 +25,38 @@ type collected struct {
 type suite struct {
 	path    string
 	pattern string
-	count   string // runs, of which the median counts
+	often   string // option of go test; of several runs the median counts
 	figures []collected
 }
 
 var suites = []suite{
-	{"passport", "^BenchmarkParseVerify$", "3", []collected{
+	{"passport", "^BenchmarkParseVerify$", "-count=3", []collected{
 		{figure: figure{Name: "shaken PASSporT, parse and verify ÷ ecdsa.VerifyASN1", Unit: "ratio", Most: 1.10}, benchmark: "ParseVerify", metric: "ratio"},
 	}},
-	{"trust", "^BenchmarkVerify_Warm$", "3", []collected{
+	{"trust", "^BenchmarkVerify_Warm$", "-count=3", []collected{
 		{figure: figure{Name: "certificate from the cache, judged", Unit: "ns"}, benchmark: "Verify_Warm", metric: "ns/op"},
 	}},
-	{"stivs", "^BenchmarkVerify$", "3", []collected{
+	{"stivs", "^BenchmarkVerify$", "-count=3", []collected{
 		{figure: figure{Name: "verdict on a call in band ÷ ecdsa.VerifyASN1", Unit: "ratio", Most: 1.20}, benchmark: "Verify", metric: "x-ecdsa"},
 	}},
-	{"trust", "^BenchmarkHundredThousandChains$", "1", []collected{
+	{"trust", "^BenchmarkHundredThousandChains$", "-count=1", []collected{
 		{figure: figure{Name: "100,000 chains in the cache", Unit: "MB", Most: 400}, benchmark: "HundredThousandChains", metric: "MB"},
 	}},
-	{"trust/crl", "^Benchmark(LoadMillion|Lookup)$", "1", []collected{
+	{"trust/crl", "^Benchmark(LoadMillion|Lookup)$", "-count=1", []collected{
 		{figure: figure{Name: "revocation list of a million entries: load", Unit: "ns", Most: 3e9}, benchmark: "LoadMillion", metric: "ns/op"},
 		{figure: figure{Name: "revocation list of a million entries: look-up", Unit: "ns", Most: 1000}, benchmark: "Lookup", metric: "ns/op"},
 	}},
-	{"internal/store", "^Benchmark(MemoryMillion|Retrieve|Expiry)$", "1", []collected{
+	{"internal/store", "^Benchmark(MemoryMillion|Retrieve|Expiry)$", "-count=1", []collected{
 		{figure: figure{Name: "store, memory of a record beside its PASSporT, numbers scattered", Unit: "bytes", Most: 300}, benchmark: "MemoryMillion/scattered", metric: "B/record-over-payload"},
 		{figure: figure{Name: "store, the same, numbers ascending", Unit: "bytes", Most: 300}, benchmark: "MemoryMillion/ascending", metric: "B/record-over-payload"},
 		{figure: figure{Name: "store, look-up among 1,000,000 ÷ among 10,000", Unit: "ratio", Most: 1.20}, benchmark: "Retrieve/between-requests", metric: "ratio"},
 		{figure: figure{Name: "store, 20,000 expiries/s: longest publish", Unit: "µs", Most: 5000}, benchmark: "Expiry/expiring", metric: "µs-longest-publish", floorOf: "Expiry/floor"},
 		{figure: figure{Name: "store, 20,000 expiries/s: longest retrieve", Unit: "µs", Most: 5000}, benchmark: "Expiry/expiring", metric: "µs-longest-retrieve", floorOf: "Expiry/floor"},
+	}},
+	{"e2e/isup", "^BenchmarkAddedSetUpDelay$", "-benchtime=200x", []collected{
+		{figure: figure{Name: "added to the set-up of a call over an ISUP trunk, published and retrieved, CPS 20 ms away: p50", Unit: "ms", Most: 50}, benchmark: "AddedSetUpDelay", metric: "added-p50-ms"},
+		{figure: figure{Name: "the same: p99", Unit: "ms", Most: 400}, benchmark: "AddedSetUpDelay", metric: "added-p99-ms"},
+		{figure: figure{Name: "that call without: p50", Unit: "ms"}, benchmark: "AddedSetUpDelay", metric: "plain-p50-ms"},
 	}},
 }
 
@@ -60,7 +65,7 @@ var suites = []suite{
 func runBenchmarks(ctx context.Context) []figure {
 	var figures []figure
 	for _, s := range suites {
-		output, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", s.pattern, "-count", s.count, module+s.path).Output()
+		output, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", s.pattern, s.often, module+s.path).Output()
 		figures = append(figures, s.read(readBenchmarks(output), err)...)
 	}
 	return figures

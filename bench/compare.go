@@ -100,12 +100,11 @@ func (c *comparison) sizes(ctx context.Context) (sizes, error) {
 const rateFirst = 10_000
 
 func (c *comparison) measure(ctx context.Context) error {
-	if err := pinLoad(); err != nil {
+	calm, err := calmLoad()
+	if err != nil {
 		return err
 	}
-	// More than one processor would be a fiction on one core, and a busy collector would be seen in the latencies.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	defer debug.SetGCPercent(debug.SetGCPercent(800))
+	defer calm()
 	if err := c.warm(ctx); err != nil {
 		return err
 	}
@@ -120,6 +119,19 @@ func (c *comparison) measure(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// calmLoad puts the load generator on its core and keeps its own doings out of what it measures, until calm is called.
+func calmLoad() (calm func(), err error) {
+	if err := pinLoad(); err != nil {
+		return nil, err
+	}
+	// More than one processor would be a fiction on one core, and a busy collector would be seen in the latencies.
+	processors, percent := runtime.GOMAXPROCS(1), debug.SetGCPercent(800)
+	return func() {
+		runtime.GOMAXPROCS(processors)
+		debug.SetGCPercent(percent)
+	}, nil
 }
 
 // warm opens the connections and lets both heaps find their size.

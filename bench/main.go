@@ -1,6 +1,6 @@
 // Bench measures the CPS against a floor in the same run, and collects the ratios of the packages' own benchmarks.
 //
-//	go run ./bench [-gate] [-http1] [-json FILE] [-profile DIR]
+//	go run ./bench [-run PARTS] [-gate] [-http1] [-json FILE] [-profile DIR]
 //
 // The floor (floor.go) is what no CPS can do without: net/http, TLS, HTTP/2, the body read, and one P-256 verification
 // for each signature. The subject (subject.go) is the CPS that `viaduct serve` starts, its log line and metrics included.
@@ -12,6 +12,11 @@
 // answered, and count from the instant at which they were due.
 //
 // All tokens differ and are signed before a slice begins. Records that are retrieved were published over HTTP before.
+//
+// The part "sip" compares servers that answer the dip "sign this call", over UDP and TCP, with Kamailio and its module
+// secsipid (sip.go; sipservers.go lists them). Calls come at a fixed rate, whether or not earlier ones have been answered, and
+// nothing is sent twice. Compared are processor time per call at rates that all can stand, in turns, and the highest rate at
+// which every call is answered in every round. The part "sip-million" measures memory alone.
 package main
 
 import (
@@ -22,6 +27,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -33,10 +40,17 @@ type plan struct {
 	InFlight    int           // requests at a time, at saturation
 	Connections int
 	HTTP1       bool
-	Benchmarks  bool // run those of the packages too
 	Operations  []string
 	ProfileDir  string
 }
+
+// The parts of a run.
+const (
+	partPackages = "packages" // the packages' own benchmarks
+	partCPS      = "cps"
+	partSIP      = "sip"
+	partMillion  = "sip-million" // memory over a million calls alone: some three minutes for each server
+)
 
 func main() {
 	if role := os.Getenv(roleVariable); role != "" {
@@ -47,8 +61,9 @@ func main() {
 	flag.IntVar(&p.PacedPairs, "paced-pairs", 7, "slices at half load, of each server and operation")
 	flag.DurationVar(&p.Slice, "slice", 1500*time.Millisecond, "length of a slice")
 	flag.BoolVar(&p.HTTP1, "http1", false, "HTTP/1.1 instead of HTTP/2")
-	flag.BoolVar(&p.Benchmarks, "benchmarks", true, "run the packages' benchmarks too")
 	flag.StringVar(&p.ProfileDir, "profile", "", "write CPU profiles of both servers into this `directory`, from start to end")
+	parts := flag.String("run", strings.Join([]string{partPackages, partCPS, partSIP}, ","), "what to measure; there is "+partMillion+" too")
+	verbose := flag.Bool("v", false, "tell of every volley of SIP calls")
 	only := flag.String("only", "", "measure one operation alone: publish or retrieve")
 	smoke := flag.Bool("smoke", false, "slices so short that the figures mean nothing")
 	gate := flag.Bool("gate", false, "exit status 1 when a figure is missed")
@@ -58,31 +73,46 @@ func main() {
 	if *only != "" {
 		p.Operations = []string{*only}
 	}
+	sip := newSIPPlan()
+	list := strings.Split(*parts, ",")
 	if *smoke {
 		p.shrink()
+		sip.shrink()
+		list = slices.DeleteFunc(list, func(part string) bool { return part == partPackages }) // no shorter ones
 	}
-	exit(run(p, os.Stdout, *file, *gate))
+	if *verbose {
+		sip.Log = func(format string, arguments ...any) { fmt.Fprintf(os.Stderr, format+"\n", arguments...) }
+	}
+	exit(run(p, sip, list, os.Stdout, *file, *gate))
 }
 
 // shrink makes a plan that only shows that everything works.
 func (p *plan) shrink() {
-	p.Pairs, p.PacedPairs, p.Slice, p.InFlight, p.Benchmarks = 1, 1, 100*time.Millisecond, 8, false
+	p.Pairs, p.PacedPairs, p.Slice, p.InFlight = 1, 1, 100*time.Millisecond, 8
 }
 
 var errMissed = errors.New("a figure is missed")
 
-func run(p plan, out io.Writer, file string, gate bool) error {
+func run(p plan, sip sipPlan, parts []string, out io.Writer, file string, gate bool) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	r := newReport(ctx)
-	if p.Benchmarks {
-		r.add(runBenchmarks(ctx)...)
+	measure := map[string]func() ([]figure, error){
+		partPackages: func() ([]figure, error) { return runBenchmarks(ctx), nil },
+		partCPS:      func() ([]figure, error) { return compare(ctx, p) },
+		partSIP:      func() ([]figure, error) { return compareSIP(ctx, sip) },
+		partMillion:  func() ([]figure, error) { return compareSIP(ctx, sip.million()) },
 	}
-	figures, err := compare(ctx, p)
-	if err != nil {
-		return err
+	for _, part := range parts {
+		if measure[part] == nil {
+			return fmt.Errorf("no part %q", part)
+		}
+		figures, err := measure[part]()
+		if err != nil {
+			return err
+		}
+		r.add(figures...)
 	}
-	r.add(figures...)
 	r.write(out)
 	if file != "" {
 		if err := r.save(file); err != nil {

@@ -12,10 +12,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"runtime/pprof"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/internal/heap"
@@ -28,9 +28,14 @@ const (
 	roleVariable    = "VIADUCT_BENCH_ROLE"
 	sizesVariable   = "VIADUCT_BENCH_SIZES"
 	profileVariable = "VIADUCT_BENCH_PROFILE"
+	signerVariable  = "VIADUCT_BENCH_SIGNER"
 
-	roleFloor   = "floor"
-	roleSubject = "subject"
+	roleFloor    = "floor"
+	roleSubject  = "subject"
+	roleKamailio = "kamailio"
+	roleSipgo    = "sipgo"
+	roleViaduct  = "viaduct"
+	roleAwake    = "awake"
 )
 
 // serverCore and loadCore keep the two apart.
@@ -44,6 +49,8 @@ type hello struct {
 	URL        string
 	TLSRootPEM []byte
 	Providers  []provider
+	SIP        string // host:port, the same over UDP and TCP
+	Management string // host:port of its management listener, if it has one
 }
 
 // provider is a laboratory provider whose certificate the server has cached.
@@ -84,10 +91,14 @@ func play(role string, in io.Reader, out io.Writer) error {
 		defer pprof.StopCPUProfile()
 	}
 	heap.Tune(1 << 30) // as serve does; of both, so that the floor is no worse off
-	start := map[string]func() (hello, io.Closer, error){roleFloor: startFloor, roleSubject: startSubject}[role]
+	start := map[string]func() (hello, io.Closer, error){
+		roleFloor: startFloor, roleSubject: startSubject, roleKamailio: startKamailio, roleSipgo: startSipgo,
+		roleViaduct: startViaduct, roleAwake: startAwake,
+	}[role]
 	if start == nil {
 		return fmt.Errorf("no role %q", role)
 	}
+	signal.Ignore(os.Interrupt) // from a terminal: the load generator gets it too, and ends this process
 	greeting, server, err := start()
 	if err != nil {
 		return err
@@ -123,6 +134,7 @@ func startProcess(ctx context.Context, role string, environment ...string) (*pro
 	if err != nil {
 		return nil, err
 	}
+	command.Cancel, command.WaitDelay = stdin.Close, 5*time.Second // so that it ends what it has started
 	stdout, err := command.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -144,26 +156,6 @@ func startProcess(ctx context.Context, role string, environment ...string) (*pro
 func (p *process) stop() error {
 	_ = p.stdin.Close() // closed already when the process has died, which Wait tells
 	return p.command.Wait()
-}
-
-// clockTick is the unit of /proc/PID/stat: USER_HZ, which is 100 on every Linux that Go runs on.
-const clockTick = 10 * time.Millisecond
-
-// cpu is the processor time that the process has taken so far, user and system; 0 where there is no /proc.
-func (p *process) cpu() time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.command.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	// The second field is a name in parentheses; utime and stime are the 14th and 15th.
-	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0
-	}
-	user, _ := strconv.ParseInt(fields[11], 10, 64)
-	system, _ := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * clockTick
 }
 
 // pinning finds taskset (util-linux), which puts processes on cores, where there are two.

@@ -67,20 +67,26 @@ func (h Header) IsCompact() bool { return strings.HasPrefix(h.Token, "..") }
 // somewhere else use [Header.MarshalText].
 func (h Header) String() string {
 	var b strings.Builder
-	b.WriteString(h.Token)
+	b.Grow(len(h.Token) + len(";info=<") + len(h.Info) + len(">;alg=") + len(h.Alg) + len(";ppt=") + len(h.PPT))
+	write := func(parts ...string) {
+		for _, part := range parts {
+			b.WriteString(part)
+		}
+	}
+	write(h.Token)
 	if h.Info != "" {
-		b.WriteString(";info=<" + h.Info + ">")
+		write(";info=<", h.Info, ">")
 	}
 	if h.Alg != "" {
-		b.WriteString(";alg=" + h.Alg)
+		write(";alg=", h.Alg)
 	}
 	if h.PPT != "" {
-		b.WriteString(";ppt=" + h.PPT)
+		write(";ppt=", h.PPT)
 	}
 	for _, p := range h.Params {
-		b.WriteString(";" + p.Name)
+		write(";", p.Name)
 		if p.Value != "" {
-			b.WriteString("=" + p.Value)
+			write("=", p.Value)
 		}
 	}
 	return b.String()

@@ -75,7 +75,7 @@ func mediaKeys(keys []KeyDigest) string {
 	slices.SortFunc(keys, byAlgAndDig)
 	objects := make([]string, 0, len(keys))
 	for _, key := range keys {
-		objects = append(objects, string(canonical(map[string]string{"alg": quote(key.Alg), "dig": quote(key.Dig)})))
+		objects = append(objects, string(canonical(member{"alg", quote(key.Alg)}, member{"dig", quote(key.Dig)})))
 	}
 	return "[" + strings.Join(objects, ",") + "]"
 }

@@ -111,9 +111,9 @@ func isURI(text string) bool {
 }
 
 // members gives the claims for signing, in canonical form; nil has none. Nobody may sign what CheckInline refuses.
-func (r *RichCallData) members() (map[string]string, error) {
+func (r *RichCallData) members() ([]member, error) {
 	if r == nil {
-		r = new(RichCallData)
+		return []member{{"crn", ""}, {"iss", ""}, {"rcd", ""}, {"rcdi", ""}}, nil
 	}
 	if err := r.CheckInline(); err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (r *RichCallData) members() (map[string]string, error) {
 			return nil, problem(RCDForm, "rcd")
 		}
 	}
-	members := map[string]string{"rcd": "", "rcdi": "", "crn": optional(r.CRN), "iss": optional(r.ISS)}
+	members := []member{{"rcd", ""}, {"rcdi", ""}, {"crn", optional(r.CRN)}, {"iss", optional(r.ISS)}}
 	if !r.HasRCD {
 		if r.Nam != "" || r.APN != "" || r.ICN != "" || r.JCD != "" || r.JCL != "" || len(r.Digests) > 0 {
 			return nil, problem(RCDForm, "rcd")
@@ -134,19 +134,19 @@ func (r *RichCallData) members() (map[string]string, error) {
 	if len(card) > 0 && jws.Canonicalize(&card) != nil {
 		return nil, problem(RCDForm, "jcd")
 	}
-	members["rcd"] = string(canonical(map[string]string{
-		"apn": optional(r.APN), "icn": optional(r.ICN), "jcd": string(card), "jcl": optional(r.JCL), "nam": quote(r.Nam),
-	}))
-	digests := map[string]string{}
+	members[0].value = string(canonical(
+		member{"apn", optional(r.APN)}, member{"icn", optional(r.ICN)}, member{"jcd", string(card)}, member{"jcl", optional(r.JCL)}, member{"nam", quote(r.Nam)}))
+	var digests []member
 	for _, d := range r.Digests {
 		normal, ok := normalDigest(d.Value)
-		if _, twice := digests[d.Pointer]; !ok || twice {
+		twice := slices.ContainsFunc(digests, func(m member) bool { return m.name == d.Pointer })
+		if !ok || twice {
 			return nil, problem(RCDIForm, "rcdi")
 		}
-		digests[d.Pointer] = quote(normal)
+		digests = append(digests, member{d.Pointer, quote(normal)})
 	}
 	if len(digests) > 0 {
-		members["rcdi"] = string(canonical(digests))
+		members[1].value = string(canonical(digests...))
 	}
 	return members, nil
 }

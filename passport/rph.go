@@ -72,5 +72,5 @@ func auth(values []string) string {
 	if len(values) == 0 {
 		return ""
 	}
-	return string(canonical(map[string]string{"auth": list(values)}))
+	return string(canonical(member{"auth", list(values)}))
 }

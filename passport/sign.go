@@ -2,9 +2,9 @@ package passport
 
 import (
 	"crypto"
-	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/viaduct-oob/viaduct/internal/jws"
@@ -30,27 +30,43 @@ func draft(ppt Type, x5u string, claims Claims) (Envelope, error) {
 	if !isASCII(x5u) {
 		return Envelope{}, problem(HeaderForm, "x5u") // RFC 3986 §2: a URI is made of ASCII characters.
 	}
-	header := canonical(map[string]string{
-		"alg": `"ES256"`, "typ": `"passport"`, "x5u": quote(x5u), "ppt": optional(string(ppt)),
-	})
 	payload, err := claims.canonical(ppt)
 	if err != nil {
 		return Envelope{}, err
 	}
-	if jws.SignedLength(header, payload) > TokenBytesMax {
+	draft := Envelope{parts: jws.Token{Payload: payload}}
+	if err := draft.draftHeader(ppt, x5u); err != nil {
+		return Envelope{}, err
+	}
+	if jws.SignedLength(draft.parts.Header, payload) > TokenBytesMax {
 		return Envelope{}, problem(TooLong, "")
-	}
-	draft := Envelope{parts: jws.Token{Header: header, Payload: payload}}
-	if err := draft.readHeader(); err != nil {
-		return Envelope{}, err
-	}
-	if err := draft.CheckHeader(); err != nil {
-		return Envelope{}, err
 	}
 	if _, err := draft.Claims(); err != nil {
 		return Envelope{}, err
 	}
 	return draft, nil
+}
+
+// drafted are the headers that were sound, by type and x5u: a signer has one of each type.
+var drafted jws.Memo[Envelope]
+
+// draftHeader writes the header, and reads it as Parse would.
+func (e *Envelope) draftHeader(ppt Type, x5u string) error {
+	name := string(ppt) + "\x00" + x5u
+	known, ok := drafted.Get(name)
+	if !ok {
+		known.parts.Header = canonical(
+			member{"alg", `"ES256"`}, member{"ppt", optional(string(ppt))}, member{"typ", `"passport"`}, member{"x5u", quote(x5u)})
+		if err := known.readHeader(); err != nil {
+			return err
+		}
+		if err := known.CheckHeader(); err != nil {
+			return err
+		}
+		drafted.Put(name, known)
+	}
+	e.parts.Header, e.Header, e.crit = known.parts.Header, known.Header, known.crit
+	return nil
 }
 
 // canonical gives the payload with its members in order (RFC 8225 §9), dest sorted (RFC 8225 §5.2.1).
@@ -64,17 +80,18 @@ func (c *Claims) canonical(ppt Type) ([]byte, error) {
 			return nil, problem(p, extra.Name)
 		}
 		value := jws.Value(extra.Value)
-		if _, taken := members[extra.Name]; taken || !isASCII(extra.Name) || jws.Canonicalize(&value) != nil {
+		taken := slices.ContainsFunc(members, func(m member) bool { return m.name == extra.Name })
+		if taken || !isASCII(extra.Name) || jws.Canonicalize(&value) != nil {
 			return nil, problem(Unsignable, "")
 		}
-		members[extra.Name] = string(value)
+		members = append(members, member{extra.Name, string(value)})
 	}
-	return canonical(members), nil
+	return canonical(members...), nil
 }
 
 // members gives every claim that this package knows, in canonical form, and nothing for those that are absent. It refuses
 // what Parse would not see or would let pass.
-func (c *Claims) members(ppt Type) (map[string]string, error) {
+func (c *Claims) members(ppt Type) ([]member, error) {
 	switch {
 	// RFC 8588 §5: origid is a UUID. When verifying, any string is taken and reported by Diagnose.
 	case ppt == Shaken && !uuid.Is(c.OrigID) || !utf8.ValidString(c.OrigID):
@@ -90,41 +107,44 @@ func (c *Claims) members(ppt Type) (map[string]string, error) {
 	case c.MSGI != "" && ppt != Msg:
 		return nil, problem(MSGIForm, "msgi") // RFC 9475 §3.2: msgi stands in msg only.
 	}
-	members, err := c.Rich.members()
+	rich, err := c.Rich.members()
 	if err != nil {
 		return nil, err
 	}
-	maps.Copy(members, map[string]string{
-		"iat":    strconv.FormatInt(c.IAT.Unix(), 10),
-		"orig":   party(c.Orig, ""),
-		"dest":   destination(c.Dest),
-		"mky":    mediaKeys(c.MKY),
-		"attest": optional(string(c.Attest)),
-		"origid": optional(c.OrigID),
-		"div":    party(c.Div, c.DivHI),
-		"opt":    optional(c.Opt),
-		"rph":    auth(c.RPH),
-		"sph":    optional(c.SPH),
-		"msgi":   optional(c.MSGI),
-	})
-	return members, nil
+	return append([]member{
+		{"attest", optional(string(c.Attest))},
+		{"dest", destination(c.Dest)},
+		{"div", party(c.Div, c.DivHI)},
+		{"iat", strconv.FormatInt(c.IAT.Unix(), 10)},
+		{"mky", mediaKeys(c.MKY)},
+		{"msgi", optional(c.MSGI)},
+		{"opt", optional(c.Opt)},
+		{"orig", party(c.Orig, "")},
+		{"origid", optional(c.OrigID)},
+		{"rph", auth(c.RPH)},
+		{"sph", optional(c.SPH)},
+	}, rich...), nil
 }
 
+// member is a member of a JSON object, its value in canonical form; one without a value is absent.
+type member struct{ name, value string }
+
 // canonical writes the members that have a value, in the order of their names.
-func canonical(members map[string]string) []byte {
-	names := make([]string, 0, len(members))
-	for name, value := range members {
-		if value != "" {
-			names = append(names, name)
-		}
+func canonical(members ...member) []byte {
+	slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	size := len("{}")
+	for _, m := range members {
+		size += len(m.name) + len(m.value) + len(`"":,`)
 	}
-	slices.Sort(names)
-	text := []byte{'{'}
-	for i, name := range names {
-		if i > 0 {
+	text := append(make([]byte, 0, size), '{')
+	for _, m := range members {
+		if m.value == "" {
+			continue
+		}
+		if len(text) > 1 {
 			text = append(text, ',')
 		}
-		text = append(append(jws.AppendString(text, name), ':'), members[name]...)
+		text = append(append(jws.AppendString(text, m.name), ':'), m.value...)
 	}
 	return append(text, '}')
 }
@@ -144,9 +164,9 @@ func party(id tn.Identity, hi string) string {
 	case id.IsZero():
 		return ""
 	case id.IsURI():
-		return string(canonical(map[string]string{"hi": optional(hi), "uri": quote(id.String())}))
+		return string(canonical(member{"hi", optional(hi)}, member{"uri", quote(id.String())}))
 	}
-	return string(canonical(map[string]string{"hi": optional(hi), "tn": quote(id.String())}))
+	return string(canonical(member{"hi", optional(hi)}, member{"tn", quote(id.String())}))
 }
 
 func destination(dest []tn.Identity) string {
@@ -158,7 +178,7 @@ func destination(dest []tn.Identity) string {
 			numbers = append(numbers, id.String())
 		}
 	}
-	return string(canonical(map[string]string{"tn": sorted(numbers), "uri": sorted(uris)}))
+	return string(canonical(member{"tn", sorted(numbers)}, member{"uri", sorted(uris)}))
 }
 
 func sorted(texts []string) string {

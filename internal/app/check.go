@@ -15,6 +15,7 @@ import (
 
 	"github.com/viaduct-oob/viaduct/internal/cps"
 	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/trust"
 )
 
 // Check is `viaduct check`: it reads a configuration and everything that it names, and says what would start.
@@ -36,16 +37,18 @@ func (c *Check) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	if p.cps != nil {
-		p.cps.describe(std.Out, file)
-	}
+	now := time.Now()
+	well := p.cps == nil || p.cps.describe(std.Out, file, now)
+	var own *trust.Chain
 	if p.switches != nil {
-		p.switches.describe(std.Out, file)
+		own = p.switches.own
+		well = p.switches.describe(std.Out, file, now) && well
 	}
-	good, err := p.trust.describe(std.Out)
+	good, err := p.trust.describe(std.Out, own)
 	if err != nil {
 		return err
 	}
+	good = good && well
 	if len(file.Trust.Laboratory.Hosts) > 0 {
 		fmt.Fprintf(std.Out, "  LABORATORY: private addresses allowed for %s\n", strings.Join(file.Trust.Laboratory.Hosts, ", "))
 	}
@@ -58,13 +61,17 @@ func (c *Check) Run(std *Streams) error {
 	return nil
 }
 
-func (p *cpsPlan) describe(out io.Writer, file *configFile) {
+func (p *cpsPlan) describe(out io.Writer, file *configFile, now time.Time) (good bool) {
 	fmt.Fprintf(out, "CPS on %s, TLS certificate of %s until %s\n", file.CPS.Listen,
 		strings.Join(tlsNames(p.certificate.Leaf), ", "), p.certificate.Leaf.NotAfter.UTC().Format(time.RFC3339))
 	fmt.Fprintf(out, "  addressed as %s\n", strings.Join(file.CPS.Audience, ", "))
 	for _, profile := range p.profiles {
 		fmt.Fprintf(out, "  serves %s (%s)\n", profile, profile.Row().Document)
 	}
+	if good = now.Before(p.certificate.Leaf.NotAfter); !good {
+		fmt.Fprintln(out, "    ALARM: the TLS certificate has expired: nobody will connect")
+	}
+	return good
 }
 
 func tlsNames(leaf *x509.Certificate) []string {
@@ -105,7 +112,7 @@ func resolve(file *configFile) (*plan, error) {
 	p.cps = resolveCPS(file, note)
 	p.switches = resolveSwitches(file, note)
 	if p.cps == nil && p.switches == nil {
-		note("", errors.New("names no role: cps, or sip with trunks"))
+		note("", errors.New("names no role: cps, or sip or api with trunks"))
 	}
 	believes := p.cps != nil || p.switches != nil && p.switches.verifies
 	note("$.trust.cache_dir", checkDir(file.Trust.CacheDir))

@@ -69,7 +69,8 @@ func (p *switchPlan) resolveSigning(c *SigningConfig, note func(string, error)) 
 		note("$.signing.key", plain(err))
 	}
 	if c.Certificate != "" {
-		_, err := readChain(c.Certificate)
+		var err error
+		p.own, err = readChain(c.Certificate)
 		note("$.signing.certificate", plain(err))
 	}
 	if c.OrigIDSecret != "" {

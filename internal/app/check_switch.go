@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/viaduct-oob/viaduct/internal/hsm"
 	"github.com/viaduct-oob/viaduct/internal/stiapi"
@@ -22,7 +23,8 @@ import (
 
 // switchPlan is what a configuration says of the doors for switches, with its files read.
 type switchPlan struct {
-	sip, api      bool // which doors there are
+	own           *trust.Chain // the certificate that calls are signed with; nil when it is not at hand
+	sip, api      bool         // which doors there are
 	apiTLS        *tls.Certificate
 	apiRoots      *x509.CertPool
 	apiClients    []stiapi.Client
@@ -156,7 +158,8 @@ func (p *switchPlan) resolveSIP(c *SIPConfig, management string, note func(strin
 func (c SigningConfig) inToken() bool { return hsm.IsURI(c.Key) }
 
 // describe says what would be served.
-func (p *switchPlan) describe(out io.Writer, file *configFile) {
+func (p *switchPlan) describe(out io.Writer, file *configFile, now time.Time) (good bool) {
+	good = true
 	if c := file.SIP; p.sip {
 		fmt.Fprintf(out, "SIP for switches on udp %s, tcp %s, tls %s\n", orNone(c.UDP), orNone(c.TCP), orNone(c.TLS))
 	}
@@ -164,7 +167,16 @@ func (p *switchPlan) describe(out io.Writer, file *configFile) {
 		fmt.Fprintf(out, "HTTP for switches on %s, %d client(s)\n", file.API.Listen, len(p.apiClients))
 	}
 	if p.signs {
-		fmt.Fprintf(out, "  signs as %s, certificate at %s\n", file.Signing.SPC, file.Signing.X5U)
+		fmt.Fprintf(out, "  signs as %s, certificate at %s", file.Signing.SPC, file.Signing.X5U)
+		if p.own != nil {
+			leaf := p.own.Leaf
+			fmt.Fprintf(out, ", until %s", leaf.NotAfter.UTC().Format(time.RFC3339))
+			if err := leaf.CheckTime(now); err != nil {
+				fmt.Fprintf(out, "\n    ALARM: nothing is signed: %v", err)
+				good = false
+			}
+		}
+		fmt.Fprintln(out)
 	}
 	for _, row := range p.table.Rows() {
 		fmt.Fprintf(out, "  trunk %s: %s, within %s", row.Name, row.Mode, row.Budget)
@@ -176,6 +188,7 @@ func (p *switchPlan) describe(out io.Writer, file *configFile) {
 		}
 		fmt.Fprintln(out)
 	}
+	return good
 }
 
 func orNone(list []string) string {

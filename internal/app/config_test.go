@@ -80,7 +80,7 @@ func TestConfiguration_FaultsHaveLines(t *testing.T) {
 		{"unknown key", "cps:\n  listen: \":1\"\n  listen: \":2\"\n", []string{":3:3: this key is there twice"}},
 		{"not YAML", "cps: [\n", []string{"viaduct.yaml:1:6: is not YAML: "}},
 		{"wrong type", "cps:\n  retention:\n    mesh: soon\n", []string{":3:11: cps.retention.mesh: a duration is written as"}},
-		{"nothing", "log:\n  level: info\n", []string{":1: names no role: cps, or sip with trunks"}},
+		{"nothing", "log:\n  level: info\n", []string{":1: names no role: cps, or sip or api with trunks"}},
 		{"a CPS of nothing", "cps: {}\n", []string{"cps.listen: is host:port", "cps.audience: needs", "cps.tls: ", "trust.anchors: needs"}},
 		{"a door for nobody", "sip: {}\n", []string{":1: sip: needs an address", ":1: trunks: needs at least one trunk"}},
 		{

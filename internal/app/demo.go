@@ -17,7 +17,7 @@ import (
 // Demo is `viaduct demo`.
 type Demo struct {
 	Messages int  `placeholder:"NUMBER" help:"Show the SIP messages of the call with this number."`
-	Once     bool `help:"Place every call once and exit; the status tells whether every verdict was as expected."`
+	Once     bool `help:"Place every call once and exit; the status tells whether every verdict was as expected. Without it calls are placed until Ctrl-C."`
 }
 
 // Run builds the country and places calls.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -130,14 +131,28 @@ func (t *trip) arrive(ctx context.Context, label string, call sipCall) (arrival,
 // writeMessages shows what was said between switches and elements about the call.
 func (t *trip) writeMessages(out io.Writer) error {
 	for _, asked := range t.asked {
-		found := asked.of.element.switches.recorder.Find(trace.Query{ID: asked.id, Limit: 1})
-		for _, record := range found {
+		if record := asked.answered(); record != nil {
 			fmt.Fprintf(out, "SPC %s, trunk %s:\n", asked.of.spc, record.Trunk)
 			if err := record.WriteText(out); err != nil {
 				return err
 			}
 			fmt.Fprintln(out)
 		}
+	}
+	return nil
+}
+
+// answered is the record with the answer in it, which is noted after it has been sent.
+func (a asked) answered() *trace.Record {
+	for range 100 {
+		found := a.of.element.switches.recorder.Find(trace.Query{ID: a.id, Limit: 1})
+		if len(found) == 0 || slices.ContainsFunc(found[0].Messages, func(m trace.Message) bool { return !m.In }) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if found := a.of.element.switches.recorder.Find(trace.Query{ID: a.id, Limit: 1}); len(found) > 0 {
+		return found[0]
 	}
 	return nil
 }

@@ -266,7 +266,7 @@ func TestKey_Refused(t *testing.T) {
 		{"more than is read", good + strings.Repeat(" ", keyInputBytesMax), "", "longer than"},
 		{"a tree cut short", "Request-Line: INVITE tel:1 SIP/2.0\nMessage Header\n    [truncated]From: <sip:", "", "cut short"},
 		{"an INVITE as an IAM", good, "--isup itu", "malformed"},
-		{"half a byte", "010", "--isup itu", "half a byte"},
+		{"half a byte", "010", "--isup itu", "an odd number: one is missing"},
 		{"another message", "06", "--isup itu", "not an initial address message"},
 		{"cut short", "0100010060010a0306", "--isup ansi --frame circuit", "--frame circuit"},
 		{"the wrong layer", "0100010060010a03060d039090a207031012555510130a070313125555101200", "--isup ansi", "--frame message"},

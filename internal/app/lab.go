@@ -94,6 +94,7 @@ func (l *LabInit) Run(std *Streams) error {
 	fmt.Fprintf(std.Out, "  viaduct lab serve %s\n  viaduct serve --config %s\n", l.Dir, filepath.Join(l.Dir, labConfig))
 	fmt.Fprintf(std.Out, "  viaduct passport sign --lab %s --spc %s --orig 12155550121 --dest 12155550131 |\n    viaduct publish --lab %[1]s --spc %[2]s\n", l.Dir, l.SPC[0])
 	fmt.Fprintf(std.Out, "  viaduct retrieve --lab %s --spc %s --from %s --orig 12155550121 --dest 12155550131 |\n    viaduct passport verify --lab %[1]s --orig 12155550121 --dest 12155550131\n", l.Dir, l.SPC[len(l.SPC)-1], l.SPC[0])
+	fmt.Fprintf(std.Out, "\nwhat a switch of provider %s asks, over SIP and HTTP:\n  viaduct serve --config %s\n", l.SPC[0], filepath.Join(l.Dir, labSwitches, l.SPC[0]+".yaml"))
 	for _, name := range slices.Sorted(maps.Keys(l.Delegate)) {
 		held, _ := tn.ParseRange(l.Delegate[name]) // which has been read before
 		fmt.Fprintf(std.Out, "\ndelegate %s signs for its own numbers, without attestation:\n", name)

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -19,7 +18,6 @@ import (
 
 	"github.com/viaduct-oob/viaduct/cpsclient"
 	"github.com/viaduct-oob/viaduct/internal/dip"
-	"github.com/viaduct-oob/viaduct/internal/sipgw"
 	"github.com/viaduct-oob/viaduct/internal/siptx"
 	"github.com/viaduct-oob/viaduct/internal/trace"
 	"github.com/viaduct-oob/viaduct/internal/trunk"
@@ -51,6 +49,7 @@ type switchRole struct {
 	local   []netip.Addr // of this machine
 	sockets []net.PacketConn
 	doors   []door
+	places  []netip.AddrPort // where sockets and doors listen
 
 	mu         sync.Mutex
 	file       *configFile       // that is in use; guarded by mu
@@ -91,6 +90,7 @@ func openSwitchRole(file *configFile, p *switchPlan, verifier *trust.Verifier, l
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
+			r = nil
 		}
 	}()
 	r.served = trust.NewRepository(trust.RepositoryConfig{
@@ -292,76 +292,6 @@ func (r *switchRole) verification(c VerificationConfig, p *switchPlan, client *c
 		config.Retriever = dip.Watched(client)
 	}
 	return stivs.New(config)
-}
-
-func (r *switchRole) openSIP(c SIPConfig, p *switchPlan) error {
-	gateway, err := sipgw.New(sipgw.Config{Dips: r.dips, Recorder: r.recorder, Own: r.owns})
-	if err != nil {
-		return err
-	}
-	if r.sip, err = siptx.New(siptx.Config{
-		Allow:   func(source netip.Addr, transport string) bool { return r.dips.Knows(source, transport == siptx.TLS) },
-		Respond: gateway.Respond, SentBy: c.SentBy, Log: r.log,
-		MessageBytesMax: c.Limits.MessageBytes, TransactionsMax: c.Limits.Transactions, InFlightMax: c.Limits.InFlight,
-		ConnectionsMax: c.Limits.Connections, ConnectionsPerSource: c.Limits.SourceConnections, IdleTimeout: time.Duration(c.Limits.IdleTimeout),
-	}); err != nil {
-		return fmt.Errorf("sip: %w", err)
-	}
-	for _, address := range c.UDP {
-		socket, err := net.ListenPacket("udp", address)
-		if err != nil {
-			return fmt.Errorf("sip.udp: %w", err)
-		}
-		r.sockets = append(r.sockets, socket)
-	}
-	for _, address := range c.TCP {
-		l, err := listen("sip.tcp", address)
-		if err != nil {
-			return err
-		}
-		r.doors = append(r.doors, door{l, siptx.TCP})
-	}
-	for _, address := range c.TLS {
-		l, err := listen("sip.tls", address)
-		if err != nil {
-			return err
-		}
-		config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*p.certificate}}
-		if p.clientRoots != nil {
-			config.ClientCAs, config.ClientAuth = p.clientRoots, tls.RequireAndVerifyClientCert
-		}
-		r.doors = append(r.doors, door{tls.NewListener(l, config), siptx.TLS})
-	}
-	return nil
-}
-
-// owns reports whether one of our SIP sockets is at an address. One that listens everywhere is at all addresses of this
-// machine.
-func (r *switchRole) owns(addr netip.AddrPort) bool {
-	at := func(listener net.Addr) bool {
-		own, err := netip.ParseAddrPort(listener.String())
-		if err != nil || own.Port() != addr.Port() {
-			return false
-		}
-		if own.Addr().IsUnspecified() {
-			return addr.Addr().IsLoopback() || slices.Contains(r.local, addr.Addr().Unmap())
-		}
-		return own.Addr().Unmap() == addr.Addr().Unmap()
-	}
-	return slices.ContainsFunc(r.sockets, func(s net.PacketConn) bool { return at(s.LocalAddr()) }) ||
-		slices.ContainsFunc(r.doors, func(d door) bool { return at(d.Addr()) })
-}
-
-// localAddresses are those of this machine's interfaces.
-func localAddresses() []netip.Addr {
-	interfaces, _ := net.InterfaceAddrs() // without them, loops are stopped by Max-Forwards
-	var all []netip.Addr
-	for _, a := range interfaces {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil {
-			all = append(all, prefix.Addr().Unmap())
-		}
-	}
-	return all
 }
 
 // addresses is for the log line of the start.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -18,18 +19,57 @@ import (
 // keep looks whether the next credential may sign, and has connections to CPSs ready before a call needs them.
 func (r *switchRole) keep(ctx context.Context) {
 	r.warm(ctx)
-	credential, warm := time.NewTicker(credentialRhythm), time.NewTicker(r.warmth)
+	credential, warm, tell := time.NewTicker(credentialRhythm), time.NewTicker(r.warmth), time.NewTicker(tellRhythm)
 	defer credential.Stop()
 	defer warm.Stop()
+	defer tell.Stop()
+	told := standing{}
 	for {
+		r.tell(told)
 		select {
 		case <-ctx.Done():
 			return
+		case <-tell.C:
 		case <-warm.C:
 			r.warm(ctx)
 		case <-credential.C:
 			r.advance(ctx)
 		}
+	}
+}
+
+// tellRhythm is how often it is looked whether there is something to tell the operator.
+const tellRhythm = 2 * time.Second
+
+// standing is what the operator has been told last: of each CPS by its URL whether it is left alone, of the credential
+// under the empty name why nothing is signed.
+type standing map[string]string
+
+// tell logs what has changed since: calls go on whatever happens, so that nobody would notice otherwise.
+func (r *switchRole) tell(told standing) {
+	note := func(name, is string, level slog.Level, message string, more ...any) {
+		if told[name] != is {
+			told[name] = is
+			r.log.Log(context.Background(), level, message, more...)
+		}
+	}
+	for _, client := range r.clients() {
+		for _, s := range client.States() {
+			switch {
+			case s.Breaker == cpsclient.BreakerOpen:
+				note(s.URL, "alone", slog.LevelWarn, "a CPS has failed and is left alone for a while; calls go on without it", "cps", s.URL, "failures", s.Failures)
+			case s.Breaker == cpsclient.BreakerClosed && told[s.URL] != "":
+				note(s.URL, "", slog.LevelInfo, "a CPS answers again", "cps", s.URL)
+			}
+		}
+	}
+	if r.signer == nil {
+		return
+	}
+	if err := r.signer.Status().Current.Err; err != nil {
+		note("", err.Error(), slog.LevelError, "nothing is signed; calls go on without", "error", err.Error())
+	} else {
+		note("", "", slog.LevelInfo, "calls are signed again")
 	}
 }
 

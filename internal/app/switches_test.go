@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -450,5 +452,84 @@ func TestServe_AKeyOpenedAnewIsUsedEverywhere(t *testing.T) {
 	}
 	if closed {
 		t.Error("the new key is closed")
+	}
+}
+
+// A door whose address is taken is an error of the start that says which.
+func TestServe_ATakenAddressIsSaid(t *testing.T) {
+	c := startCountry(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	for want, change := range map[string]func(*Config){
+		"sip.udp: ":           func(c *Config) { c.SIP.UDP = []string{socket.LocalAddr().String()} },
+		"sip.tcp: ":           func(c *Config) { c.SIP.TCP = []string{taken.Addr().String()} },
+		"api.listen: ":        func(c *Config) { c.API.Listen = taken.Addr().String() },
+		"management.listen: ": func(c *Config) { c.Management.Listen = taken.Addr().String() },
+	} {
+		file, err := readConfig(filepath.Join(c.dir, labSwitches, originatingSPC+".yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file.Peers.CPS[0].URL = c.cps.url()
+		change(&file.Config)
+		if _, err := open(file, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
+
+// The operator is told once when a CPS is left alone, and when it answers again.
+func TestServe_WhatStandsBadlyIsToldOnce(t *testing.T) {
+	c := startCountry(t)
+	nowhere, err := unusedAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := c.startElement(t, originatingSPC, func(file *Config) {
+		file.Peers.CPS[0].URL = "https://" + nowhere
+		file.Peers.Breaker.Failures = 1
+	})
+	e.asks("tdm-out", newCall("12155550121", demoDest))
+	told := standing{}
+	e.element.switches.tell(told)
+	e.element.switches.tell(told)
+	if n := strings.Count(e.log.String(), "is left alone"); n < 1 || n > 2 { // the server's own round may have told it, too
+		t.Errorf("told %d times:\n%s", n, e.log)
+	}
+}
+
+// Every metric stands on the page for operators.
+func TestMetricsPage_HasEveryMetric(t *testing.T) {
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`describe\("([a-z_]+)"`)
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range named.FindAllStringSubmatch(string(text), -1) {
+			if count++; !strings.Contains(string(page), "`oob_"+found[1]+"`") {
+				t.Errorf("oob_%s is not on the page", found[1])
+			}
+		}
+	}
+	if count < 30 {
+		t.Errorf("only %d metrics were found in the code", count)
 	}
 }

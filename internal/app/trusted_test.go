@@ -216,7 +216,7 @@ func TestTrusted_ReportWritesNothing(t *testing.T) {
 	p.revocation.keeper.Directory = p.list.keeper.Directory
 	var out strings.Builder
 	synctest.Test(t, func(t *testing.T) {
-		if good, err := p.describe(&out); err != nil || !good {
+		if good, err := p.describe(&out, nil); err != nil || !good {
 			t.Fatalf("good: %t, %v\n%s", good, err, &out)
 		}
 	})

@@ -2,7 +2,6 @@ package dip
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/identity"
@@ -144,7 +143,7 @@ func (d *doing) onSecondLook(v *oob.Verdict) {
 func (d *doing) verdict(v oob.Verdict, cause Cause) Answer {
 	d.noteVerdict(&v)
 	if cause != "" {
-		d.call.Trace.Step("not verified", fmt.Sprintf("for want of something else: %s", cause))
+		d.call.Trace.Step("not verified", "what it depends on could not be had: "+string(cause))
 	}
 	block := d.trunk.BlockFailed && v.Verstat == oob.VerstatFailed
 	if block {

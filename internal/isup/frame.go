@@ -80,14 +80,17 @@ func ParseHex(text string) ([]byte, error) {
 	var digits strings.Builder
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n:-,", r) }) {
 		word = strings.TrimPrefix(strings.TrimPrefix(word, "0x"), "0X")
+		if strings.Trim(word, "0123456789abcdefABCDEF") != "" {
+			return nil, fmt.Errorf("%w: not hexadecimal digits", ErrMalformed)
+		}
 		if len(word)%2 == 1 {
-			return nil, fmt.Errorf("%w: half a byte", ErrMalformed)
+			return nil, fmt.Errorf("%w: %d hexadecimal digits in a row, an odd number: one is missing", ErrMalformed, len(word))
 		}
 		digits.WriteString(word)
 	}
 	b, err := hex.DecodeString(digits.String())
 	if err != nil || len(b) == 0 {
-		return nil, fmt.Errorf("%w: not hexadecimal digits", ErrMalformed)
+		return nil, fmt.Errorf("%w: no hexadecimal digits", ErrMalformed)
 	}
 	return b, nil
 }

@@ -136,8 +136,8 @@ func Sign(key crypto.Signer, header, payload []byte) (string, error) {
 	if public, ok := key.Public().(*ecdsa.PublicKey); !ok || !isP256(public) {
 		return "", fmt.Errorf("sign token: %w: the key is not on P-256", ErrSignatureForm)
 	}
-	input := SigningInput(header, payload)
-	digest := sha256.Sum256([]byte(input))
+	token := appendInput(make([]byte, 0, SignedLength(header, payload)), header, payload)
+	digest := sha256.Sum256(token)
 	random := rand.Reader
 	if _, ok := key.(*ecdsa.PrivateKey); ok {
 		random = nil
@@ -150,12 +150,15 @@ func Sign(key crypto.Signer, header, payload []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
-	return input + "." + base64url.EncodeToString(signature), nil
+	return string(base64url.AppendEncode(append(token, '.'), signature)), nil
 }
 
 // SigningInput is what the signature of a header and a payload covers (RFC 7515 §5.1).
-func SigningInput(header, payload []byte) string {
-	return base64url.EncodeToString(header) + "." + base64url.EncodeToString(payload)
+func SigningInput(header, payload []byte) string { return string(appendInput(nil, header, payload)) }
+
+func appendInput(dst, header, payload []byte) []byte {
+	dst = append(base64url.AppendEncode(dst, header), '.')
+	return base64url.AppendEncode(dst, payload)
 }
 
 // SignedLength is the length in bytes of the compact JWS that Sign makes.

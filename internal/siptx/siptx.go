@@ -144,6 +144,10 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// strangeRhythm is how often a source that is not served is told of in the log: often enough for who sets up a switch, too
+// seldom for a flood.
+const strangeRhythm = 10 * time.Second
+
 // Server serves any number of sockets with one table of transactions. Its methods are for concurrent use.
 type Server struct {
 	config  Config
@@ -153,6 +157,7 @@ type Server struct {
 	secret  [32]byte     // of branches
 	self    sentBy       // of our own Via, in proxy mode
 	refuse  *rate.Limiter
+	strange *rate.Limiter // of log lines about sources that are not served
 	stopped chan struct{} // closed by Close
 	jobs    chan job      // to the crew
 	idle    atomic.Int64  // of the crew
@@ -195,6 +200,7 @@ func New(c Config) (*Server, error) {
 	}
 	rand.Read(s.secret[:]) // cannot fail: see crypto/rand
 	s.refuse = rate.NewLimiter(rate.Limit(s.config.RefusalsPerSecond), s.config.RefusalsPerSecond)
+	s.strange = rate.NewLimiter(rate.Every(strangeRhythm), 1)
 	s.table = newTable(s.config)
 	s.work.Go(s.keepTime)
 	return s, nil

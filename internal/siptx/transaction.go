@@ -82,6 +82,9 @@ func (s *Server) take(text string, source netip.AddrPort, from origin, peer []*x
 	switch {
 	case !served:
 		s.counts.refusedSources.Add(1)
+		if s.strange.Allow() {
+			s.config.Log.Warn("a SIP request came from an address that is not served", "source", source.Addr().String(), "transport", r.Transport)
+		}
 		if answerable && (r.Method == "INVITE" || r.Method == "OPTIONS") {
 			s.refuseStatelessly(r, verdict{status: 403})
 		} else {

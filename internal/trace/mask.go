@@ -3,6 +3,7 @@ package trace
 import (
 	"net/netip"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -45,6 +46,7 @@ const (
 //	party  a number keeps its first digits; of a SIP URI the user is hidden
 //	id     an identifier, which must stay what it is to be of use: a UUID stays; in another, the parties of the call are hidden
 //	hide   left out
+//	document  the name of a document of ATIS stays, though it reads as a number; anything else is treated as any text
 //	       anything else: the parties are hidden, whatever reads as a number, and whatever reads as a token
 func mask(v *View) {
 	m := masking{}
@@ -54,6 +56,9 @@ func mask(v *View) {
 	m.value(reflect.ValueOf(v).Elem(), "")
 	v.Masked = true
 }
+
+// aDocument is what a document of ATIS is cited as.
+var aDocument = regexp.MustCompile(`^ATIS` + `-1000[0-9]{3}( §[0-9A-Z.]{1,12})?$`)
 
 // masking hides the parties of one call, in all forms in which texts name them.
 type masking struct{ forms []string }
@@ -103,7 +108,7 @@ func (m *masking) value(v reflect.Value, how string) {
 
 func (m *masking) text(s, how string) string {
 	switch {
-	case s == "":
+	case s == "", how == "document" && aDocument.MatchString(s):
 		return s
 	case how == "party":
 		return maskParty(s)

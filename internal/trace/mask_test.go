@@ -211,3 +211,15 @@ func FuzzMask(f *testing.F) {
 		}
 	})
 }
+
+// The name of a document reads as a number, and is none.
+func TestMaskedLeavesTheNamesOfDocuments(t *testing.T) {
+	for section, want := range map[string]string{
+		"ATIS-1000082": "ATIS-1000082", "ATIS-1000096 §7": "ATIS-1000096 §7", "RFC 8224 §6.2": "RFC 8224 §6.2", "ATIS" + "-2155550123": "ATIS" + "-215555xxxx",
+	} {
+		v := (&trace.Record{Checks: []oob.Check{{Name: "a", Section: section}}}).View(trace.Masked)
+		if got := v.Checks[0].Section; got != want {
+			t.Errorf("%s is shown as %s, want %s", section, got, want)
+		}
+	}
+}

@@ -87,11 +87,11 @@ type AttemptView struct {
 // CheckView is one check of the verification.
 type CheckView struct {
 	Name    string  `json:"name"`
-	Of      string  `json:"of,omitempty"`      // of which PASSporT, such as "in-band 2/3"
-	Outcome string  `json:"outcome"`           // passed, failed or skipped
-	Case    string  `json:"case,omitempty"`    // as above, where it failed
-	Section string  `json:"section,omitempty"` // where the rule stands
-	Detail  string  `json:"detail,omitempty"`  // what was compared
+	Of      string  `json:"of,omitempty"`                      // of which PASSporT, such as "in-band 2/3"
+	Outcome string  `json:"outcome"`                           // passed, failed or skipped
+	Case    string  `json:"case,omitempty"`                    // as above, where it failed
+	Section string  `json:"section,omitempty" mask:"document"` // where the rule stands
+	Detail  string  `json:"detail,omitempty"`                  // what was compared
 	AtMS    float64 `json:"at_ms"`
 	MS      float64 `json:"ms"`
 }
