@@ -171,6 +171,9 @@ type doing struct {
 	*Service
 	trunk *Trunk
 	call  Call
+
+	failing atomic.Bool // an attempt at a CPS has ended, and not well
+	silent  atomic.Bool // one has ended without an answer
 }
 
 func (d *doing) do(ctx context.Context) Answer {

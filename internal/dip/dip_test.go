@@ -167,6 +167,19 @@ func TestDips_VerificationFailsOpen(t *testing.T) {
 	}
 }
 
+// A CPS that is gone is asked again until the time is over, and told of as gone, not as silent.
+func TestDips_ACPSThatIsGoneIsNotSilent(t *testing.T) {
+	c := openCountry(t)
+	if err := c.cps.Close(); err != nil {
+		t.Fatal(err)
+	}
+	on := c.downstream.on(trunk.Verify)
+	on.Budget = 300 * time.Millisecond // less than its client would go on for
+	if answer := c.downstream.Do(t.Context(), on, call("a")); answer.FailOpen != dip.CauseFailed {
+		t.Errorf("%+v", answer)
+	}
+}
+
 // A switch that routes on asks about the same call again (sip.md §1.3: re-publishing must be a no-op).
 func TestDips_SecondDipPublishesNothing(t *testing.T) {
 	c := openCountry(t)

@@ -57,6 +57,12 @@ func (d *doing) noteRepeated() {
 func (d *doing) watch(ctx context.Context) context.Context {
 	return cpsclient.WithObserver(ctx, func(a cpsclient.Attempt) {
 		d.tally.asked(a)
+		switch a.Outcome {
+		case oob.PeerFailed.String():
+			d.failing.Store(true)
+		case oob.PeerTimeout.String():
+			d.silent.Store(true)
+		}
 		if a.Action == oob.ActionPublish {
 			d.call.Trace.Published(a.CPS, a.Outcome, a.Began)
 		} else {

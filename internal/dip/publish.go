@@ -114,20 +114,22 @@ func (d *doing) handOver(ctx context.Context, key oob.Key, tokens []string) erro
 
 // failed is the cause of what a CPS client says, or of what has ended it.
 func (d *doing) failed(ctx context.Context, err error) Cause {
-	cause := causeOf(err)
-	if cause == CauseTimeout && ctx.Err() != nil {
-		return d.over(ctx)
+	if cause := causeOf(err); cause != CauseTimeout {
+		return cause
 	}
-	return cause
+	return d.over(ctx)
 }
 
-// over tells why there is no more time. The budget ending is the CPS's doing where one was asked, and counted as its
-// silence; the switch giving up is not.
+// over tells why there is no more time. The budget ending is the CPS's doing where one was asked: its silence, or that it
+// failed as often as it was asked. The switch giving up is not.
 func (d *doing) over(ctx context.Context) Cause {
-	if context.Cause(ctx) == context.DeadlineExceeded {
-		return CauseTimeout
+	switch {
+	case ctx.Err() != nil && context.Cause(ctx) != context.DeadlineExceeded:
+		return CauseAbandoned
+	case d.failing.Load() && !d.silent.Load():
+		return CauseFailed
 	}
-	return CauseAbandoned
+	return CauseTimeout
 }
 
 // tokensOf takes the PASSporTs out of Identity header field values. What is none, or in compact form and so says too little,
