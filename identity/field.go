@@ -2,6 +2,7 @@ package identity
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 )
 
@@ -15,25 +16,39 @@ func ParseField(line string) (Header, error) {
 	return Parse(line)
 }
 
+// Commas gives the places of the commas in a header field value that stand neither in quotes nor in angle brackets: where
+// a list of values is cut (RFC 3261 §7.3.1).
+func Commas(value string) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		var quoted, bracketed bool
+		for i := 0; i < len(value); i++ {
+			switch c := value[i]; {
+			case c == '\\' && quoted:
+				i++
+			case c == '"' && !bracketed:
+				quoted = !quoted
+			case quoted:
+			case c == '<':
+				bracketed = true
+			case c == '>':
+				bracketed = false
+			case c == ',' && !bracketed:
+				if !yield(i) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Split cuts a value in which several header field values have been joined with commas, as RFC 3261 §7.3.1 allows
-// for other fields and some stacks do with this one. It cuts only where a comma, outside of quotes and angle brackets,
-// is followed by what looks like a PASSporT; so a comma in a URI without brackets does not cut.
+// for other fields and some stacks do with this one. It cuts only at a comma of [Commas] that is followed by what looks
+// like a PASSporT; so a comma in a URI without brackets does not cut.
 func Split(value string) []string {
 	var pieces []string
-	var quoted, bracketed bool
 	start := 0
-	for i := 0; i < len(value); i++ {
-		switch c := value[i]; {
-		case c == '\\' && quoted:
-			i++
-		case c == '"' && !bracketed:
-			quoted = !quoted
-		case quoted:
-		case c == '<':
-			bracketed = true
-		case c == '>':
-			bracketed = false
-		case c == ',' && !bracketed && beginsWithPassport(value[i+1:]):
+	for i := range Commas(value) {
+		if beginsWithPassport(value[i+1:]) {
 			pieces = append(pieces, value[start:i])
 			start = i + 1
 		}

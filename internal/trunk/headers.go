@@ -3,6 +3,8 @@ package trunk
 import (
 	"iter"
 	"strings"
+
+	"github.com/viaduct-oob/viaduct/identity"
 )
 
 // ValuesMax bounds how many values of one header field are read. Those behind it are not seen.
@@ -29,23 +31,10 @@ func headerValues(lines []string) iter.Seq[string] {
 	}
 }
 
-// cutValue cuts a line behind its first value: at the first comma that is in neither quotes nor angle brackets.
+// cutValue cuts a line behind its first value.
 func cutValue(line string) (value, rest string) {
-	var quoted, bracketed bool
-	for i := 0; i < len(line); i++ {
-		switch c := line[i]; {
-		case c == '\\' && quoted:
-			i++
-		case c == '"' && !bracketed:
-			quoted = !quoted
-		case quoted:
-		case c == '<':
-			bracketed = true
-		case c == '>':
-			bracketed = false
-		case c == ',' && !bracketed:
-			return line[:i], line[i+1:]
-		}
+	for comma := range identity.Commas(line) {
+		return line[:comma], line[comma+1:]
 	}
 	return line, ""
 }
