@@ -80,10 +80,6 @@ var (
 	}
 	secondWords = words[trunk.SecondKey]{"": trunk.SecondNone, "off": trunk.SecondNone, "hint": trunk.SecondOriginal, "verify": trunk.SecondOriginal}
 	hepWords    = words[bool]{"tcp": true, "udp": true}
-	modeWords   = words[trunk.Mode]{
-		trunk.Off.String(): trunk.Off, trunk.Sign.String(): trunk.Sign, trunk.SignPublish.String(): trunk.SignPublish,
-		trunk.Publish.String(): trunk.Publish, trunk.Retrieve.String(): trunk.Retrieve, trunk.Verify.String(): trunk.Verify,
-	}
 )
 
 // resolveSwitches reads what the doors for switches need; nil when there are none.

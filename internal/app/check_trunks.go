@@ -139,13 +139,17 @@ func noted(note *func(string, error)) func() bool {
 
 // row is one row of the table.
 func (c *TrunkConfig) row(at string, note func(string, error)) trunk.Row {
+	mode, ok := trunk.ModeNamed(c.Mode)
+	if !ok {
+		note(at+".mode", errors.New("is one of off, publish, retrieve, sign, sign_publish, verify"))
+	}
 	ask, ok := trunk.AskNamed(c.Match.Asks)
 	if !ok {
 		note(at+".match.asks", errors.New("is one of signing, verification, publish, retrieve"))
 	}
 	row := trunk.Row{
 		Name: c.Name, CPS: c.CPS, PeerSPC: string(c.PeerSPC), Budget: time.Duration(c.Budget), Nothing: c.Nothing, NextHop: c.NextHop,
-		Mode:    modeWords.read(at+".mode", c.Mode, note),
+		Mode:    mode,
 		Signing: trunk.Signing{Customer: c.Customer, Gateway: c.Gateway, Attest: attestWords.read(at+".attest", c.Attest, note)},
 		Match: trunk.Match{
 			Client: c.Match.Client, Asks: ask, TGRP: c.Match.TGRP, TrunkContext: c.Match.TrunkContext, OTG: c.Match.OTG,

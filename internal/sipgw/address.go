@@ -3,6 +3,7 @@ package sipgw
 import (
 	"strings"
 
+	"github.com/viaduct-oob/viaduct/internal/siptx"
 	"github.com/viaduct-oob/viaduct/stivs"
 )
 
@@ -22,7 +23,7 @@ func readAddress(value string) (a address, ok bool) {
 	rest := value
 	var name string
 	if strings.HasPrefix(rest, `"`) {
-		end := quotedEnd(rest, 0)
+		end := siptx.QuotedEnd(rest, 0)
 		if end < 0 {
 			return address{}, false
 		}
@@ -51,19 +52,6 @@ func readAddress(value string) (a address, ok bool) {
 		return address{}, false
 	}
 	return a, true
-}
-
-// quotedEnd is behind the quoted string that begins at at; -1 if it does not end.
-func quotedEnd(s string, at int) int {
-	for i := at + 1; i < len(s); i++ {
-		switch s[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-	return -1
 }
 
 func unquoted(s string) string {
@@ -108,7 +96,7 @@ func splitList(values []string) (list []string, whole bool) {
 		for i := 0; i < len(value); i++ {
 			switch c := value[i]; {
 			case c == '"' && !bracketed:
-				if i = quotedEnd(value, i) - 1; i < 0 {
+				if i = siptx.QuotedEnd(value, i) - 1; i < 0 {
 					return list, false
 				}
 			case c == '<':

@@ -162,7 +162,6 @@ func (a *asking) respond(ctx context.Context) (siptx.Response, dip.Cause) {
 	}
 	add := a.additions(&call, &answer)
 	if answer.Block {
-		a.trace.Step("blocked", "by the policy of the trunk")
 		return siptx.Response{Status: 603, Fields: add.reasons}, answer.FailOpen
 	}
 	if a.trunk.NextHop != "" {

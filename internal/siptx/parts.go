@@ -160,7 +160,7 @@ func readParam(s string, at int) (p param, next int, state paramState) {
 	}
 	at = skipSpace(s, at+1)
 	if at < len(s) && s[at] == '"' {
-		end = quotedEnd(s, at)
+		end = QuotedEnd(s, at)
 	} else {
 		end = at
 		for end < len(s) && (tokenBytes[s[end]] || s[end] == '[' || s[end] == ']' || s[end] == ':') {
@@ -174,8 +174,8 @@ func readParam(s string, at int) (p param, next int, state paramState) {
 	return p, end, paramRead
 }
 
-// quotedEnd is where the quoted string at at ends, behind its closing quote; -1 if it does not.
-func quotedEnd(s string, at int) int {
+// QuotedEnd is where the quoted string that begins at at ends, behind its closing quote; -1 if it does not.
+func QuotedEnd(s string, at int) int {
 	for i := at + 1; i < len(s); i++ {
 		switch s[i] {
 		case '\\':
@@ -196,7 +196,7 @@ name:
 	for ; at < len(value); at++ {
 		switch c := value[at]; {
 		case c == '"':
-			if at = quotedEnd(value, at); at < 0 {
+			if at = QuotedEnd(value, at); at < 0 {
 				return "", false
 			}
 			at--

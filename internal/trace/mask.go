@@ -22,17 +22,6 @@ const (
 	Full               // everything
 )
 
-// RoleNamed finds a role by its name, masked or full.
-func RoleNamed(name string) (Role, bool) {
-	switch name {
-	case "masked":
-		return Masked, true
-	case "full":
-		return Full, true
-	}
-	return Masked, false
-}
-
 const (
 	hiddenDigits = 4 // at the end of a number
 	numberDigits = 7 // so many digits in a text, with no more than visual separators between them, are taken for a number

@@ -44,11 +44,3 @@ func TestJSONFormIsStable(t *testing.T) {
 		})
 	}
 }
-
-func TestRoleNamed(t *testing.T) {
-	for name, want := range map[string]trace.Role{"masked": trace.Masked, "full": trace.Full, "": trace.Masked, "Full": trace.Masked} {
-		if role, known := trace.RoleNamed(name); role != want || known != (name == "masked" || name == "full") {
-			t.Errorf("%q: %d, %t", name, role, known)
-		}
-	}
-}
