@@ -38,7 +38,17 @@ func (v viaduct) Close() error {
 	return errors.Join(syscall.Kill(os.Getpid(), syscall.SIGTERM), <-v.ended)
 }
 
-func startViaduct() (hello, io.Closer, error) {
+// startViaduct tries another address when somebody else has taken the one that was free a moment ago.
+func startViaduct() (h hello, c io.Closer, err error) {
+	for range 5 {
+		if h, c, err = tryViaduct(); !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	return h, c, err
+}
+
+func tryViaduct() (hello, io.Closer, error) {
 	with, err := givenSigner()
 	if err != nil {
 		return hello{}, nil, err
