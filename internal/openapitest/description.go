@@ -96,16 +96,66 @@ func (d *Description) Fits(operation string, statusCode int, header http.Header,
 		}
 		d.Valid(operation+" "+status+" "+name, d.At(described, "schema"), typed)
 	}
-	var body any
-	if err := json.Unmarshal([]byte(text), &body); err != nil {
-		d.Errorf("%s %s: %v", operation, status, err)
-	}
-	schema := d.At(response, "content", header.Get("Content-Type"), "schema")
-	if schema == nil {
-		d.Errorf("%s %s: content type %q is not documented", operation, status, header.Get("Content-Type"))
+	content, media := d.At(response, "content"), header.Get("Content-Type")
+	if content == nil {
+		if text != "" {
+			d.Errorf("%s %s: a body, and none is documented", operation, status)
+		}
 		return
 	}
+	schema := d.At(content, media, "schema")
+	if schema == nil {
+		d.Errorf("%s %s: content type %q is not documented", operation, status, media)
+		return
+	}
+	var body any = text
+	if media == "application/json" || strings.HasSuffix(media, "+json") {
+		if err := json.Unmarshal([]byte(text), &body); err != nil {
+			d.Errorf("%s %s: %v", operation, status, err)
+		}
+	}
 	d.Valid(operation+" "+status, schema, body)
+}
+
+// ExamplesFit wants every example to be one of what it stands beside.
+func (d *Description) ExamplesFit() {
+	d.Helper()
+	d.examples("", d.root)
+}
+
+func (d *Description) examples(where string, node any) {
+	d.Helper()
+	switch node := node.(type) {
+	case map[string]any:
+		if example, has := node["example"]; has {
+			schema, beside := node["schema"]
+			if !beside {
+				schema = node
+			}
+			d.Valid(where+" example", schema, asJSON(example))
+		}
+		for name, member := range node {
+			if name != "example" {
+				d.examples(where+"/"+name, member)
+			}
+		}
+	case []any:
+		for _, element := range node {
+			d.examples(where, element)
+		}
+	}
+}
+
+// asJSON is a value of the description as one of JSON: YAML knows more kinds of numbers.
+func asJSON(value any) (plain any) {
+	text, err := json.Marshal(value)
+	if err == nil {
+		err = json.Unmarshal(text, &plain)
+	}
+	if err != nil {
+		panic(err) // a description is read from YAML that JSON can say
+	}
+	return plain
 }
 
 // Valid checks a value against a schema. A keyword that it does not know fails, so that none is passed over.
@@ -182,7 +232,8 @@ func (d *Description) fitsOne(schema, value any) bool {
 			return false
 		}
 	}
-	if _, isObject := value.(map[string]any); isObject {
+	switch value.(type) {
+	case map[string]any, []any:
 		d.Valid("anyOf", schema, value)
 	}
 	return true

@@ -1,7 +1,8 @@
 // Testrun runs the module's tests and fuzz targets and says plainly what happened: go test's own line per package, failures
 // in full, every skipped test with its reason, and as the last line how many passed, failed and were skipped.
 //
-//	go run ./internal/testrun [-fuzztime 5000x] [-onlyfuzz] -- [go test flags and packages]
+//	go run ./internal/testrun -- [go test flags and packages]
+//	go run ./internal/testrun -fuzz 20000x
 //
 // Every test, subtest and fuzz target counts as one. The exit status is 0 only if something ran and nothing failed.
 package main
@@ -13,12 +14,11 @@ import (
 )
 
 func main() {
-	fuzztime := flag.String("fuzztime", "", "inputs (5000x) or time (30m) for each fuzz target after the tests; empty runs none")
-	onlyFuzz := flag.Bool("onlyfuzz", false, "run the fuzz targets alone")
+	fuzz := flag.String("fuzz", "", "run no tests but every fuzz target, with so many inputs (5000x) or for so long (30m) each")
 	flag.Parse()
 
 	var sum tally
-	err := run(&sum, flag.Args(), *fuzztime, *onlyFuzz)
+	err := run(&sum, flag.Args(), *fuzz)
 	sum.report(os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testrun:", err)
@@ -29,14 +29,9 @@ func main() {
 	}
 }
 
-func run(sum *tally, args []string, fuzztime string, onlyFuzz bool) error {
-	if !onlyFuzz {
-		if err := runTests(sum, args); err != nil {
-			return err
-		}
+func run(sum *tally, args []string, fuzz string) error {
+	if fuzz != "" {
+		return runFuzz(sum, fuzz)
 	}
-	if fuzztime != "" {
-		return runFuzz(sum, fuzztime)
-	}
-	return nil
+	return runTests(sum, args)
 }
