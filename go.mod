@@ -3,6 +3,7 @@ module github.com/viaduct-oob/viaduct
 go 1.26.0
 
 require (
+	filippo.io/nistec v0.0.4
 	github.com/alecthomas/kong v1.17.0
 	github.com/emiago/sipgo v1.7.2
 	github.com/go-json-experiment/json v0.0.0-20260820222146-c27c302e5fc3

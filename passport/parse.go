@@ -33,7 +33,7 @@ func Open(compact string) (*Envelope, error) {
 	if strings.HasPrefix(compact, "..") {
 		return nil, problem(CompactForm, "")
 	}
-	parts, err := jws.Split(compact, TokenBytesMax)
+	parts, known, found, err := headers.Split(compact, TokenBytesMax)
 	if err != nil {
 		return nil, fromJWS(err)
 	}
@@ -41,7 +41,7 @@ func Open(compact string) (*Envelope, error) {
 		return nil, problem(SignatureForm, "")
 	}
 	e := &Envelope{text: compact, parts: parts}
-	if known, ok := headers.Get(parts.HeaderText()); ok {
+	if found {
 		e.Header, e.crit = known.header, known.crit
 		return e, nil
 	}

@@ -122,7 +122,13 @@ func (e *Envelope) String() string { return e.text }
 // and its key believed are questions of their own. Whoever has a token can make a second text of it that verifies too
 // (r, n−s): remember [Envelope.SigningInput] to recognise a replay. Problems: SignatureForm, SignatureInvalid, the
 // latter also for a key that is not on P-256.
-func (e *Envelope) Verify(key *ecdsa.PublicKey) error { return fromJWS(e.parts.Verify(key)) }
+func (e *Envelope) Verify(key *ecdsa.PublicKey) error { return e.VerifyWith(key, nil) }
+
+// VerifyWith is Verify with es256 in place of crypto/ecdsa, unless it is nil. It is given the 32 bytes of a SHA-256 digest
+// and the 64 of a signature, r‖s.
+func (e *Envelope) VerifyWith(key *ecdsa.PublicKey, es256 func(key *ecdsa.PublicKey, digest, signature []byte) bool) error {
+	return fromJWS(e.parts.VerifyWith(key, es256))
+}
 
 // SigningInput is what the signature covers: header and payload as received, and the dot between them.
 func (e *Envelope) SigningInput() string { return e.parts.SigningInput }

@@ -12,13 +12,14 @@
 // # Failures
 //
 // Every refusal wraps a [Problem] and returns the zero value; number data, which are no certificate, have their own
-// [ErrNumberData]. Error texts hold no number: a TNAuthList may list personal ones.
+// [ErrNumberData], and what an extension says of CPSs [ErrCPSURI]. Error texts hold no number: a TNAuthList may list personal ones.
 //
 // # Limits
 //
 // [TNAuthListEntriesMax], [SPCLengthMax], [TNAuthListURLBytesMax], [ConstraintEntriesMax], [ConstraintNameBytesMax],
 // [CRLPointsMax], [CRLPointURLsMax], [CRLURLBytesMax], [NameBytesMax], [NameAttributesMax], [NumberDataRowsMax],
-// [NumberDataLineBytesMax], [ChainBytesMax], [ChainCertificatesMax].
+// [NumberDataLineBytesMax], [NumberDataSPCsMax], [NumberDataSharedMax], [NumberDataOverlapsMax],
+// [ChainBytesMax], [ChainCertificatesMax], [CPSURIsMax], [CPSURIBytesMax], [TNAttributesMax].
 package stircert
 
 import (

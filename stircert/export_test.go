@@ -42,5 +42,11 @@ func Met(parent, child TNAuthList, data *NumberData) int {
 	return len(data.meeting(spcs, asked))
 }
 
+// ParseNumberDataWithin is ParseNumberData with other limits.
+var ParseNumberDataWithin = parseNumberData
+
+// Blocks counts the blocks that the rows of all codes make up.
+func Blocks(data *NumberData) int { return len(data.held) }
+
 // ParseCRLPoints reads the value of the extension.
 var ParseCRLPoints = parseCRLPoints

@@ -120,6 +120,8 @@ func TestParseNumberData_Refused(t *testing.T) {
 		{"a count of none", "1234,12155550100,0", "line 1"},
 		{"a count that is none", "1234,12155550100,ten", "line 1"},
 		{"an empty count", "1234,12155550100,", "line 1"},
+		{"the last number for a count", "567B,12155550130,12155550139", "the first number and how many"},
+		{"a count above a billion", "567B,12155550130,1000000001", "line 1"},
 		{"a fourth column", "1234,12155550100,10,x", "line 1"},
 		{"beyond the length of the number", "1234,99,2", "line 1"},
 		{"a long line", "1234,911\n" + strings.Repeat("x", stircert.NumberDataLineBytesMax+1), "line 2"},

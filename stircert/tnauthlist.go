@@ -87,14 +87,15 @@ func (l *TNAuthList) readSPC(entry cryptobyte.String) error {
 	if !entry.ReadASN1(&spc, asn1.IA5String) || !entry.Empty() {
 		return fmt.Errorf("an spc is not one IA5String")
 	}
-	if !validSPC(string(spc)) {
+	if !ValidSPC(string(spc)) {
 		return fmt.Errorf("an spc is not 1 to %d visible characters", SPCLengthMax)
 	}
 	l.SPCs = append(l.SPCs, string(spc))
 	return nil
 }
 
-func validSPC(spc string) bool { return visibleASCII(spc, SPCLengthMax) }
+// ValidSPC reports whether a text can be a service provider code: 1 to [SPCLengthMax] visible ASCII characters.
+func ValidSPC(spc string) bool { return visibleASCII(spc, SPCLengthMax) }
 
 func (l *TNAuthList) readRange(entry cryptobyte.String) error {
 	var body cryptobyte.String
@@ -156,7 +157,7 @@ func (l TNAuthList) Marshal() ([]byte, error) {
 		return nil, badTNAuthList("%d entries, must be 1 to %d", n, TNAuthListEntriesMax)
 	}
 	for i, spc := range l.SPCs {
-		if !validSPC(spc) {
+		if !ValidSPC(spc) {
 			return nil, badTNAuthList("spc %d is not 1 to %d visible characters", i+1, SPCLengthMax)
 		}
 	}

@@ -9,6 +9,7 @@
 package jws
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -51,44 +52,69 @@ type Token struct {
 
 // Split takes a compact JWS of at most lengthMax bytes apart (RFC 7515 §7.1).
 func Split(compact string, lengthMax int) (Token, error) {
-	if len(compact) > lengthMax {
-		return Token{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(compact), lengthMax)
-	}
-	header, rest, _ := strings.Cut(compact, ".")
-	payload, signature, found := strings.Cut(rest, ".")
-	if !found || strings.Contains(signature, ".") {
-		return Token{}, fmt.Errorf("%w: %d", ErrSegments, strings.Count(compact, ".")+1)
+	header, payload, signature, err := cut(compact, lengthMax)
+	if err != nil {
+		return Token{}, err
 	}
 	t := Token{SigningInput: compact[:len(header)+1+len(payload)]}
-	for _, segment := range []struct {
-		name string
-		text string
-		to   *[]byte
-	}{{"header", header, &t.Header}, {"payload", payload, &t.Payload}, {"signature", signature, &t.Signature}} {
-		decoded, err := decode(segment.text)
-		if err != nil {
-			return Token{}, fmt.Errorf("%w: %s", err, segment.name)
-		}
-		*segment.to = decoded
+	if t.Header, err = decode(header); err != nil {
+		return Token{}, fmt.Errorf("%w: header", err)
+	}
+	if err := t.decodeRest(payload, signature); err != nil {
+		return Token{}, err
 	}
 	return t, nil
 }
 
+// cut gives the three segments.
+func cut(compact string, lengthMax int) (header, payload, signature string, err error) {
+	if len(compact) > lengthMax {
+		return "", "", "", fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(compact), lengthMax)
+	}
+	header, rest, _ := strings.Cut(compact, ".")
+	payload, signature, found := strings.Cut(rest, ".")
+	if !found || strings.IndexByte(signature, '.') >= 0 {
+		return "", "", "", fmt.Errorf("%w: %d", ErrSegments, strings.Count(compact, ".")+1)
+	}
+	return header, payload, signature, nil
+}
+
+// decodeRest decodes what stands behind the header, into one piece of memory.
+func (t *Token) decodeRest(payload, signature string) (err error) {
+	room := make([]byte, base64url.DecodedLen(len(payload))+base64url.DecodedLen(len(signature)))
+	if t.Payload, err = decodeInto(room, payload); err != nil {
+		return fmt.Errorf("%w: payload", err)
+	}
+	if t.Signature, err = decodeInto(room[len(t.Payload):], signature); err != nil {
+		return fmt.Errorf("%w: signature", err)
+	}
+	return nil
+}
+
 func decode(segment string) ([]byte, error) {
+	return decodeInto(make([]byte, base64url.DecodedLen(len(segment))), segment)
+}
+
+// decodeInto decodes into the beginning of room, which is long enough.
+func decodeInto(room []byte, segment string) ([]byte, error) {
 	// encoding/base64 skips line breaks, which would give one token several texts.
 	if strings.IndexByte(segment, '\r') >= 0 || strings.IndexByte(segment, '\n') >= 0 {
 		return nil, ErrBase64
 	}
-	decoded, err := base64url.DecodeString(segment)
+	n, err := base64url.Decode(room, []byte(segment)) // which copies nothing
 	if err != nil {
 		return nil, ErrBase64
 	}
-	return decoded, nil
+	return room[:n:n], nil
 }
 
 // Verify checks the signature over the received bytes, never over a re-serialisation (RFC 8225 §9). The key must be on
 // P-256, the curve of ES256 (RFC 7518 §3.4): on another curve no signature verifies.
-func (t Token) Verify(key *ecdsa.PublicKey) error {
+func (t Token) Verify(key *ecdsa.PublicKey) error { return t.VerifyWith(key, nil) }
+
+// VerifyWith is Verify with es256 in place of VerifyES256; nil is VerifyES256. It is given the 32 bytes of a SHA-256 digest
+// and the 64 of a signature.
+func (t Token) VerifyWith(key *ecdsa.PublicKey, es256 func(key *ecdsa.PublicKey, digest, signature []byte) bool) error {
 	if len(t.Signature) != SignatureBytes {
 		return fmt.Errorf("%w: %d bytes", ErrSignatureForm, len(t.Signature))
 	}
@@ -97,11 +123,26 @@ func (t Token) Verify(key *ecdsa.PublicKey) error {
 	}
 	var input [1024]byte // most tokens are shorter; saves an allocation
 	digest := sha256.Sum256(append(input[:0], t.SigningInput...))
-	var der [derBytesMax]byte
-	if !ecdsa.VerifyASN1(key, digest[:], appendDER(der[:0], t.Signature)) {
+	var verifies bool
+	if es256 == nil {
+		verifies = VerifyES256(key, digest[:], t.Signature)
+	} else {
+		verifies = es256(key, bytes.Clone(digest[:]), t.Signature) // the clone keeps the digest of most calls on the stack
+	}
+	if !verifies {
 		return ErrSignature
 	}
 	return nil
+}
+
+// VerifyES256 asks crypto/ecdsa whether signature = r‖s is that of a digest. It is false unless the key is on P-256 and the
+// signature has 64 bytes.
+func VerifyES256(key *ecdsa.PublicKey, digest, signature []byte) bool {
+	if !isP256(key) || len(signature) != SignatureBytes {
+		return false
+	}
+	var der [derBytesMax]byte
+	return ecdsa.VerifyASN1(key, digest, appendDER(der[:0], signature))
 }
 
 // derBytesMax is a SEQUENCE of two INTEGERs of 33 bytes, each of the three with two bytes in front.

@@ -40,6 +40,25 @@ func (m *Memo[T]) Put(text string, value T) {
 	m.known[strings.Clone(text)] = value // the text is part of a whole token
 }
 
+// Split is the function Split for tokens whose headers may be remembered. Of a token whose header is, it gives what is known,
+// and leaves Header empty: a header that was read once need not be decoded again.
+func (m *Memo[T]) Split(compact string, lengthMax int) (t Token, known T, found bool, err error) {
+	header, payload, signature, err := cut(compact, lengthMax)
+	if err == nil {
+		known, found = m.Get(header)
+	}
+	if !found {
+		t, err = Split(compact, lengthMax)
+		return t, known, false, err
+	}
+	t.SigningInput = compact[:len(header)+1+len(payload)]
+	if err := t.decodeRest(payload, signature); err != nil {
+		var none T
+		return Token{}, none, false, err
+	}
+	return t, known, true, nil
+}
+
 // HeaderText is the header segment as received.
 func (t Token) HeaderText() string {
 	text, _, _ := strings.Cut(t.SigningInput, ".")

@@ -19,6 +19,20 @@ type Value = jsontext.Value
 // a duplicate name with ErrDuplicate too. An error of member ends the reading and is returned as it is. The value is a
 // part of data.
 func Object(data []byte, depthMax int, member func(name string, value Value) error) error {
+	var plain [plainMembers]plainMember
+	if count, ok := plainObject(data, depthMax, &plain); ok {
+		for _, m := range plain[:count] {
+			if err := member(knownName(data[m.nameFrom:m.nameTo]), data[m.from:m.to:m.to]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return object(data, depthMax, member)
+}
+
+// object is Object for whatever is not plain.
+func object(data []byte, depthMax int, member func(name string, value Value) error) error {
 	if tooDeep(data, depthMax) {
 		return fmt.Errorf("%w: nested deeper than %d", ErrJSON, depthMax)
 	}
@@ -35,10 +49,7 @@ func Object(data []byte, depthMax int, member func(name string, value Value) err
 		if err != nil {
 			return refuse(err)
 		}
-		name, ok := known[string(quoted)] // which allocates nothing
-		if !ok {
-			name, _ = String(quoted) // it has just been read as one
-		}
+		name, _ := String(quoted) // it has just been read as one
 		value, err := r.ReadValue()
 		if err != nil {
 			return refuse(err)
@@ -55,18 +66,6 @@ func Object(data []byte, depthMax int, member func(name string, value Value) err
 	}
 	return nil
 }
-
-// known are the members of headers, tokens and bodies, by their JSON text: most names need no string of their own.
-var known = func() map[string]string {
-	names := map[string]string{}
-	for _, name := range []string{
-		"action", "alg", "attest", "aud", "crit", "dest", "div", "exp", "iat", "iss", "jti", "orig", "origid", "passports",
-		"ppt", "spc", "sub", "tn", "typ", "uri", "x5u",
-	} {
-		names[`"`+name+`"`] = name
-	}
-	return names
-}()
 
 // refuse drops the tokeniser's own text, which repeats member names that a hostile sender chose.
 func refuse(err error) error {
@@ -137,6 +136,14 @@ func depth(data []byte) int {
 
 // String reads a JSON string.
 func String(v Value) (string, bool) {
+	if text, ok := plainText(v); ok {
+		return string(text), true
+	}
+	return unquoted(v)
+}
+
+// unquoted is String for whatever is not plain.
+func unquoted(v Value) (string, bool) {
 	if v.Kind() != jsontext.KindString {
 		return "", false
 	}
@@ -150,6 +157,14 @@ func String(v Value) (string, bool) {
 
 // Strings reads a JSON array of at most most strings.
 func Strings(v Value, most int) ([]string, bool) {
+	if list, ok := plainStrings(v, most); ok {
+		return list, true
+	}
+	return listed(v, most)
+}
+
+// listed is Strings for whatever is not plain.
+func listed(v Value, most int) ([]string, bool) {
 	if v.Kind() != jsontext.KindBeginArray {
 		return nil, false
 	}
@@ -199,6 +214,11 @@ func Canonicalize(v *Value) error {
 // AppendString appends a JSON string with no more escapes than JSON asks for, as the canonical form wants it
 // (RFC 8225 §9; encoding/json would escape <, > and &). The text must be valid UTF-8; what is not is replaced.
 func AppendString(dst []byte, s string) []byte {
-	dst, _ = jsontext.AppendQuote(dst, s)
+	from := len(dst)
+	dst = append(append(append(dst, '"'), s...), '"')
+	if text := dst[from+1 : len(dst)-1]; isPlain(text) && bytes.IndexByte(text, '"') < 0 {
+		return dst
+	}
+	dst, _ = jsontext.AppendQuote(dst[:from], s)
 	return dst
 }
