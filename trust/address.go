@@ -46,9 +46,9 @@ func publicAddress(a netip.Addr) bool {
 	return !slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// refusePrivate is the Control of the dialer: it sees the address that is about to be connected to, after resolution,
+// RefusePrivate is the Control of a net.Dialer to hosts that strangers name: it sees the address that is about to be connected to, after resolution,
 // so that a name cannot resolve to one address when asked and to another when used.
-func refusePrivate(_, address string, _ syscall.RawConn) error {
+func RefusePrivate(_, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return fmt.Errorf("%w: not an IP address", ErrAddress)

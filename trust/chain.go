@@ -46,6 +46,15 @@ func newChain(leaf *stircert.Certificate, others []der) *Chain {
 	return c
 }
 
+// DER gives the certificates, the leaf first, as TLS shows them.
+func (c *Chain) DER() [][]byte {
+	all := [][]byte{c.Leaf.Raw}
+	for _, other := range c.others {
+		all = append(all, []byte(other.Value()))
+	}
+	return all
+}
+
 // certificates parses the others.
 func (c *Chain) certificates() []*x509.Certificate {
 	certs := make([]*x509.Certificate, len(c.others))

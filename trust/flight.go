@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/viaduct-oob/viaduct/internal/turnstile"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/stircert"
 )
@@ -19,6 +20,7 @@ func (v *Verifier) await(ctx context.Context, x5u string, seen *cached) (*cached
 	if err != nil {
 		return nil, err
 	}
+	defer turnstile.Aside(ctx)() // nobody else is to wait for a repository
 	select {
 	case result := <-flight:
 		if result.Err != nil {

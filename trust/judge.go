@@ -1,6 +1,8 @@
 package trust
 
 import (
+	"crypto/ecdsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -50,9 +52,9 @@ type verdict struct {
 	err   error // nil when the chain is believed
 	until time.Time
 
-	delegate bool                     // an issuer of the path is limited to what a TNAuthList of its own covers (RFC 9060 §4)
-	path     []revocable              // what of a believed chain can be revoked
-	standing atomic.Pointer[standing] // what was last said of path; nil when nobody was asked
+	delegator [32]byte                 // SHA-256 of the topmost issuer of the path that is limited to what a TNAuthList of its own covers (RFC 9060 §4); zero without one
+	path      []revocable              // what of a believed chain can be revoked
+	standing  atomic.Pointer[standing] // what was last said of path; nil when nobody was asked
 }
 
 // built is a verdict with what of the chain is needed: of a chain that is found, all.
@@ -129,7 +131,15 @@ func (j *judge) doubtAbout(c *Chain) string {
 // isDelegate tells whether a believed chain leads through a CA with a TNAuthList.
 func (j *judge) isDelegate(c *Chain) bool {
 	v := j.paths.find(c)
-	return v == nil || v.delegate // what was forgotten meanwhile is not vouched for
+	return v == nil || v.delegator != [32]byte{} // what was forgotten meanwhile is not vouched for
+}
+
+// holderOf is the delegator of a believed chain, or its leaf.
+func (j *judge) holderOf(c *Chain) [32]byte {
+	if v := j.paths.find(c); v != nil && v.delegator != [32]byte{} {
+		return v.delegator
+	}
+	return c.Leaf.Hash
 }
 
 func (p *paths) find(c *Chain) *verdict {
@@ -183,7 +193,7 @@ func (j *judge) build(c *Chain, now time.Time) built {
 	}
 	intermediates := x509.NewCertPool()
 	for _, cert := range c.certificates() {
-		if !stircert.TakesTooLong(cert) {
+		if !stircert.TakesTooLong(cert) && !isSlow(cert) {
 			intermediates.AddCert(cert)
 		}
 	}
@@ -205,7 +215,14 @@ func (j *judge) build(c *Chain, now time.Time) built {
 	case unusable != nil:
 		return untrusted
 	}
-	return built{c.along(best.certs), &verdict{delegate: best.delegate, path: best.revocables, until: earlier(best.end, now.Add(TrustedLifetimeMax))}}
+	return built{c.along(best.certs), &verdict{delegator: best.delegator, path: best.revocables, until: earlier(best.end, now.Add(TrustedLifetimeMax))}}
+}
+
+// isSlow tells whether a CA below the anchor has a key on a curve with which a chain of eight certificates takes a tenth of
+// a second to judge. STI-CAs are on P-256 or P-384 (ATIS-1000080 §6.4.1).
+func isSlow(cert *x509.Certificate) bool {
+	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	return ok && key.Curve.Params().BitSize > 384
 }
 
 // refusalOf names an expired CA as what it is; with all else there is no path. The text of a reason is kept and not the
@@ -231,8 +248,8 @@ type path struct {
 	certs      []*x509.Certificate
 	revocables []revocable
 	end        time.Time // when it breaks: with the first of its certificates that expires
-	delegate   bool
-	stands     bool // nothing in it is revoked now
+	delegator  [32]byte  // as in verdict
+	stands     bool      // nothing in it is revoked now
 }
 
 // best finds, of those paths in which nobody issued more than it is authoritative for, the one that holds longest, and
@@ -252,7 +269,9 @@ func (j *judge) best(leaf *stircert.Certificate, found [][]*x509.Certificate, no
 		p := path{certs: certs, revocables: j.revocations.revocablesOf(certs), end: certs[0].NotAfter, stands: true}
 		for _, cert := range certs[1:] {
 			p.end = earlier(p.end, cert.NotAfter)
-			p.delegate = p.delegate || stircert.IsLimited(cert)
+			if stircert.IsLimited(cert) {
+				p.delegator = sha256.Sum256(cert.Raw)
+			}
 		}
 		if j.revocations != nil {
 			p.stands = j.revocations.ask(p.revocables, now).err == nil

@@ -61,4 +61,13 @@ func TestLoadNumberData_NamesTheFile(t *testing.T) {
 	if !errors.Is(err, stircert.ErrNumberData) || !strings.Contains(err.Error(), file) || data != nil {
 		t.Errorf("got %v", err)
 	}
+	if _, err := trust.LoadNumberData(filepath.Dir(file)); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a directory: %v", err)
+	}
+	if err := os.Truncate(file, trust.NumberFileBytesMax+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trust.LoadNumberData(file); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("a long file: %v", err)
+	}
 }

@@ -44,7 +44,7 @@ func NewRepository(cfg RepositoryConfig) *Repository {
 	if r.deadline <= 0 {
 		r.deadline = 2 * time.Second
 	}
-	r.public = r.newTransport(refusePrivate, nil)
+	r.public = r.newTransport(RefusePrivate, nil)
 	r.private = r.newTransport(nil, cfg.Laboratory.Roots)
 	return r
 }
@@ -99,16 +99,7 @@ func (r *Repository) fetch(ctx context.Context, s source) ([]*x509.Certificate, 
 // request gets what a source serves. Of a body that is longer than bytesMax it gives so much. A status other than 200 is
 // refused.
 func (r *Repository) request(ctx context.Context, s source, accept string, bytesMax int64, refused error) ([]byte, http.Header, error) {
-	transport := r.public
-	if s.laboratory {
-		transport = r.private
-	}
-	req := (&http.Request{
-		Method: http.MethodGet,
-		URL:    s.url,
-		Header: http.Header{"Accept": {accept}, "User-Agent": {"viaduct"}},
-	}).WithContext(ctx)
-	res, err := transport.RoundTrip(req) // a Transport follows no redirects
+	res, err := r.roundTrip(ctx, s, http.Header{"Accept": {accept}})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -121,6 +112,16 @@ func (r *Repository) request(ctx context.Context, s source, accept string, bytes
 		return nil, nil, err
 	}
 	return body, res.Header, nil
+}
+
+func (r *Repository) roundTrip(ctx context.Context, s source, header http.Header) (*http.Response, error) {
+	transport := r.public
+	if s.laboratory {
+		transport = r.private
+	}
+	header.Set("User-Agent", "viaduct")
+	req := (&http.Request{Method: http.MethodGet, URL: s.url, Header: header}).WithContext(ctx)
+	return transport.RoundTrip(req) // a Transport follows no redirects
 }
 
 // maxAge is the max-age of Cache-Control (RFC 9111 §5.2.2.1), or zero. Nothing else of RFC 9111 matters where the

@@ -16,7 +16,7 @@ type Stats struct {
 	Fetches       int64 // requests for certificates, and for TNAuthLists that are not in them
 	FetchFailures int64 // of which brought no trusted certificate
 	Refetches     int64 // fetches asked for because a signature did not verify
-	Busy          int64 // fetches that our own limits refused
+	Busy          int64 // fetches, and chains that were shown, that our own limits refused
 	ChainBuilds   int64 // chains built, trusted or not
 
 	// Trusted chains of which revocation lists were asked, once for each chain and list, and then what came of it: some
@@ -35,6 +35,11 @@ type Stats struct {
 	Certificates int64 // in the cache now
 	Unproven     int64 // kept for a short time, because no signature has verified with them yet
 	Failures     int64 // URLs remembered as failed now
+
+	Tables       int64 // keys with a table now; see Config.Tables
+	TablesBuilt  int64
+	TableAnswers int64 // signatures verified with a table, good or bad
+	TablesOff    bool  // a table gave another answer than crypto/ecdsa
 }
 
 type counters struct {
@@ -58,7 +63,7 @@ func (c *counters) stood(err error, d doubt) {
 
 // Stats gives the counts now.
 func (v *Verifier) Stats() Stats {
-	c := &v.counters
+	c, tables := &v.counters, v.tables.Stats()
 	return Stats{
 		Hits: c.hits.Load(), StaleServed: c.staleServed.Load(), Misses: c.misses.Load(),
 		FailedBefore: c.failedBefore.Load(), Fetches: c.fetches.Load(), FetchFailures: c.fetchFailures.Load(),
@@ -68,5 +73,6 @@ func (v *Verifier) Stats() Stats {
 		UnknownNoList: c.unknown[noList].Load(), UnknownListExpired: c.unknown[listExpired].Load(),
 		UnknownNoPoint: c.unknown[noPoint].Load(), UnknownForeignPoint: c.unknown[foreignPoint].Load(),
 		Certificates: int64(v.cache.len()), Unproven: int64(v.unproven.len()), Failures: int64(v.failures.len()),
+		Tables: tables.Keys, TablesBuilt: tables.Built, TableAnswers: tables.Answers, TablesOff: tables.Off,
 	}
 }

@@ -35,7 +35,7 @@ func TestCore_S4_1_SilentHostIsLetGo(t *testing.T) {
 			}()
 		}
 	}()
-	l := newLaboratory(t, func(c *trust.Config) { c.Repository.Deadline = 20 * time.Millisecond })
+	l := newLaboratory(t, func(c *trust.Config) { c.Repository.Deadline = 500 * time.Millisecond }) // in which anybody connects
 	for i := range 4 {
 		_, err := l.verifier.Credential(t.Context(), fmt.Sprintf("https://%s/%d", listener.Addr(), i))
 		wants(t, err, oob.CredentialUnreachable, nil)

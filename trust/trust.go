@@ -19,7 +19,8 @@
 // Every error of a Verifier is an *oob.Fault, except what the caller's own check returned. CredentialUnreachable: no
 // certificate could be had; it wraps [ErrX5U] when the x5u itself is to blame. CredentialUntrusted: there is a
 // certificate, and it wraps the stircert.Problem. Overloaded: the repository was not asked, because of our own limits;
-// it wraps [ErrBusy] and says when to try again. A repository that fails never fails a certificate that is cached.
+// it wraps [ErrBusy] and says when to try again; or a chain that was shown could not be judged in time. A repository that
+// fails never fails a certificate that is cached.
 //
 // # Limits
 //
@@ -38,6 +39,13 @@
 // each other; what others have not used for long goes first only while they are not the largest. It, and nobody else, can
 // send us after a TNAuthList that is not in its certificate, and after what its tokens point to ([Verifier.Content]), under
 // the same limits.
+//
+// Who shows a chain ([Verifier.Show]) instead of saying where it is makes us fetch nothing. Strangers can have half of the
+// processors busy with building such chains, each address ten in a second, and the chains of those who are new wait for as
+// long; whoever was believed before does not.
+//
+// A CA below an anchor whose signatures take too long to check, with an RSA key of more than 4096 bits or on a curve beyond
+// P-384, leads nowhere.
 //
 // A delegate CA can issue for what its own TNAuthList covers, and for nothing else (RFC 9060 §4).
 package trust

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -26,7 +25,6 @@ const (
 const (
 	entryBytesMax   = 16 << 10 // of one entry; a longer one is passed over
 	versionBytesMax = 32
-	depthMax        = 4 // nesting of JSON; the list needs two
 )
 
 // List is a list of trusted STI-CAs, read and not yet believed: see [Signers.Check].
@@ -39,9 +37,7 @@ type List struct {
 	Certificates []*x509.Certificate // of CAs alone, each once, in the order of the list; at least one
 	Skipped      Skipped
 
-	token jws.Token
-	x5u   string
-	x5c   []string
+	signed *Signed
 }
 
 // Skipped counts the entries of a list that are not used. One entry that nobody can read must not take all other CAs
@@ -68,13 +64,11 @@ func Parse(body []byte) (*List, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &List{}
-	if l.token, err = jws.Split(compact, ListBytesMax); err != nil {
-		return nil, fmt.Errorf("%w: %w", Malformed, err)
-	}
-	if err := l.readHeader(); err != nil {
+	signed, err := ParseSigned(compact, ListBytesMax)
+	if err != nil {
 		return nil, err
 	}
+	l := &List{signed: signed}
 	entries, err := l.readPayload()
 	if err != nil {
 		return nil, err
@@ -91,9 +85,9 @@ func unwrap(body []byte) (string, error) {
 		return string(body), nil
 	}
 	var status, compact string
-	err := readMembers(body, map[string]func(jws.Value) bool{
-		"status": text(&status),
-		"caList": text(&compact),
+	err := ReadMembers(body, map[string]func(jws.Value) bool{
+		"status": Text(&status),
+		"caList": Text(&compact),
 	}, "status", "caList")
 	if err != nil {
 		return "", fmt.Errorf("answer: %w", err)
@@ -104,28 +98,8 @@ func unwrap(body []byte) (string, error) {
 	return compact, nil
 }
 
-func (l *List) readHeader() error {
-	var alg, typ string
-	err := readMembers(l.token.Header, map[string]func(jws.Value) bool{
-		"alg":  text(&alg),
-		"typ":  text(&typ),
-		"x5u":  text(&l.x5u),
-		"x5c":  func(v jws.Value) (ok bool) { l.x5c, ok = jws.Strings(v, stircert.ChainCertificatesMax); return ok },
-		"crit": func(jws.Value) bool { return false }, // RFC 7515 §4.1.11: what must be understood is not
-	}, "alg", "typ")
-	switch {
-	case err != nil:
-		return fmt.Errorf("header: %w", err)
-	case alg != "ES256":
-		return fmt.Errorf("%w: alg is not ES256", Malformed)
-	case !strings.EqualFold(typ, "JWT"): // RFC 7519 §5.1: a media type
-		return fmt.Errorf("%w: typ is not JWT", Malformed)
-	}
-	return nil
-}
-
 func (l *List) readPayload() (entries []string, err error) {
-	err = readMembers(l.token.Payload, map[string]func(jws.Value) bool{
+	err = ReadMembers(l.signed.Payload(), map[string]func(jws.Value) bool{
 		"version": func(v jws.Value) bool {
 			l.Version = strings.Trim(string(v), `"`)
 			return len(v) <= versionBytesMax
@@ -135,8 +109,8 @@ func (l *List) readPayload() (entries []string, err error) {
 			l.Sequence = n
 			return err == nil
 		},
-		"iat":       seconds(&l.Issued),
-		"exp":       seconds(&l.Expires),
+		"iat":       Seconds(&l.Issued),
+		"exp":       Seconds(&l.Expires),
 		"trustList": func(v jws.Value) (ok bool) { entries, ok = jws.Strings(v, EntriesMax); return ok },
 	}, "version", "sequence", "exp", "trustList")
 	if err != nil {
@@ -202,42 +176,4 @@ func (l *List) Content() [sha256.Size]byte {
 	}
 	slices.SortFunc(hashes, bytes.Compare)
 	return sha256.Sum256(bytes.Join(hashes, nil))
-}
-
-// readMembers reads a JSON object: each member that is known must be as its reader wants it, each that is required must
-// be there, and all others are passed over.
-func readMembers(data []byte, read map[string]func(jws.Value) bool, required ...string) error {
-	there := map[string]bool{}
-	err := jws.Object(data, depthMax, func(name string, value jws.Value) error {
-		if reader, known := read[name]; known {
-			if there[name] = true; !reader(value) {
-				return fmt.Errorf("%w: %s is not as it should be", Malformed, name)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		if _, typed := errors.AsType[Problem](err); !typed {
-			err = fmt.Errorf("%w: %w", Malformed, err)
-		}
-		return err
-	}
-	for _, name := range required {
-		if !there[name] {
-			return fmt.Errorf("%w: %s is missing", Malformed, name)
-		}
-	}
-	return nil
-}
-
-func text(to *string) func(jws.Value) bool {
-	return func(v jws.Value) (ok bool) { *to, ok = jws.String(v); return ok }
-}
-
-func seconds(to *time.Time) func(jws.Value) bool {
-	return func(v jws.Value) bool {
-		n, ok := jws.Seconds(v)
-		*to = time.Unix(n, 0)
-		return ok
-	}
 }

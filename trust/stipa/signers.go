@@ -1,13 +1,10 @@
 package stipa
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
@@ -71,39 +68,34 @@ func es256Key(cert *x509.Certificate) *ecdsa.PublicKey {
 // to say. It is the Check of a Keeper's Config. A kept list has the chain of its signer behind it, so that it can be
 // judged again without a fetch.
 func (s *Signers) Check(ctx context.Context, offer Offer) (*Document[*List], error) {
-	body, chainPEM := offer.Body, []byte(nil)
-	if offer.Kept {
-		body, chainPEM, _ = bytes.Cut(offer.Body, []byte("\n"))
-	}
-	list, err := Parse(body)
+	var list *List
+	kept, err := s.Believe(ctx, offer, func(body []byte) (*Signed, error) {
+		var err error
+		if list, err = Parse(body); err != nil {
+			return nil, err
+		}
+		return list.signed, nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	chain, err := s.judge(ctx, list, chainPEM, offer.Now)
-	if err != nil {
-		return nil, err
-	}
-	kept := bytes.NewBufferString(list.token.SigningInput + "." + base64.RawURLEncoding.EncodeToString(list.token.Signature) + "\n")
-	for _, cert := range chain {
-		pem.Encode(kept, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // a Buffer does not fail
 	}
 	return &Document[*List]{
 		Value: list, Number: new(big.Int).SetUint64(list.Sequence), Content: list.Content(), Issued: list.Issued, Expires: list.Expires,
-		Entries: len(list.Certificates), Skipped: list.Skipped.Total(), Kept: kept.Bytes(),
+		Entries: len(list.Certificates), Skipped: list.Skipped.Total(), Kept: kept,
 	}, nil
 }
 
 // judge verifies the signature and gives the chain that led to its key; nil for a pinned one.
-func (s *Signers) judge(ctx context.Context, list *List, keptPEM []byte, now time.Time) ([]*x509.Certificate, error) {
+func (s *Signers) judge(ctx context.Context, signed *Signed, keptPEM []byte, now time.Time) ([]*x509.Certificate, error) {
 	for _, cert := range s.cfg.Pinned {
-		if list.token.Verify(es256Key(cert)) == nil {
+		if signed.token.Verify(es256Key(cert)) == nil {
 			return nil, nil
 		}
 	}
 	if s.cfg.Roots == nil {
 		return nil, fmt.Errorf("%w with the key of a pinned certificate", WrongSignature)
 	}
-	chain, err := s.chain(ctx, list, keptPEM)
+	chain, err := s.chain(ctx, signed, keptPEM)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +103,7 @@ func (s *Signers) judge(ctx context.Context, list *List, keptPEM []byte, now tim
 	if key == nil {
 		return nil, fmt.Errorf("%w: its key is not on P-256", WrongSigner)
 	}
-	if err := list.token.Verify(key); err != nil {
+	if err := signed.token.Verify(key); err != nil {
 		return nil, WrongSignature
 	}
 	// Under the same root stand the certificates of its servers: one of these must not decide who is believed.
@@ -132,7 +124,7 @@ func (s *Signers) judge(ctx context.Context, list *List, keptPEM []byte, now tim
 }
 
 // chain finds the signer's certificates, the leaf first: what was kept, else x5c, else x5u.
-func (s *Signers) chain(ctx context.Context, list *List, keptPEM []byte) ([]*x509.Certificate, error) {
+func (s *Signers) chain(ctx context.Context, signed *Signed, keptPEM []byte) ([]*x509.Certificate, error) {
 	switch {
 	case len(keptPEM) > 0:
 		chain, err := stircert.ParseChainPEM(keptPEM)
@@ -140,12 +132,12 @@ func (s *Signers) chain(ctx context.Context, list *List, keptPEM []byte) ([]*x50
 			return nil, fmt.Errorf("%w: kept chain: %w", Malformed, err)
 		}
 		return chain, nil
-	case len(list.x5c) > 0:
-		return parseX5C(list.x5c)
-	case !s.mayFetch(list.x5u):
+	case len(signed.x5c) > 0:
+		return parseX5C(signed.x5c)
+	case !s.mayFetch(signed.x5u):
 		return nil, fmt.Errorf("%w: neither pinned, nor in x5c, nor at a host that may be asked", WrongSigner)
 	}
-	chain, _, err := s.cfg.Repository.Fetch(ctx, list.x5u)
+	chain, _, err := s.cfg.Repository.Fetch(ctx, signed.x5u)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the signer's certificate: %w", Unreachable, err)
 	}

@@ -9,14 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/internal/jws"
+	"github.com/viaduct-oob/viaduct/internal/wholefile"
 )
 
 // Limits of what comes from a source beside the document itself.
@@ -101,7 +100,7 @@ func newReader(s Source, bytesMax int64, timeout time.Duration) *reader {
 // read gets the document as it is now.
 func (r *reader) read(ctx context.Context) ([]byte, error) {
 	if r.source.File != "" {
-		body, err := readRegular(r.source.File, r.bytesMax)
+		body, err := wholefile.Read(r.source.File, r.bytesMax)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", Unreachable, err)
 		}
@@ -145,7 +144,7 @@ func (r *reader) login(ctx context.Context, l *Login) (string, error) {
 		return "", fmt.Errorf("login: %w", err)
 	}
 	var status, token string
-	err = readMembers(answer, map[string]func(jws.Value) bool{"status": text(&status), "accessToken": text(&token)}, "status", "accessToken")
+	err = ReadMembers(answer, map[string]func(jws.Value) bool{"status": Text(&status), "accessToken": Text(&token)}, "status", "accessToken")
 	if err != nil || status != "success" || !isSecret(token) {
 		return "", fmt.Errorf("%w: no token for the login", WrongAnswer) // err may say what stands in the answer
 	}
@@ -179,7 +178,7 @@ func (r *reader) ask(ctx context.Context, method, to string, header http.Header,
 
 // readSecret reads a file with a secret in one line.
 func readSecret(name string) (string, error) {
-	text, err := readRegular(name, secretBytesMax)
+	text, err := wholefile.Read(name, secretBytesMax)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", Unreachable, err)
 	}
@@ -198,24 +197,4 @@ func isSecret(text string) bool {
 		}
 	}
 	return text != "" && len(text) <= secretBytesMax
-}
-
-// readRegular reads a file that is one: to open a pipe could take for ever.
-func readRegular(name string, bytesMax int64) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
-	}
-	if info.Size() > bytesMax {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("more than %d bytes", bytesMax)}
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, bytesMax)) // it may have grown; what is cut off is judged like what is broken
 }
