@@ -60,9 +60,43 @@ var suites = []suite{
 	}},
 }
 
-// runBenchmarks runs the packages' benchmarks. One that cannot be run, or no longer reports its metric, is a figure that
+// discoverySuites are those of finding a CPS and of whose a number is. Each is a process of its own, for the most memory
+// that a process has had is a figure.
+var discoverySuites = []suite{
+	{"discovery", "^BenchmarkResolve$", "-count=3", []collected{
+		{figure: figure{Name: "CPS of a called number, all answers warm", Unit: "ns", Most: 2000}, benchmark: "Resolve", metric: "ns/op"},
+	}},
+	{"discovery", "^BenchmarkTable$", "-count=1", []collected{
+		{figure: figure{Name: "provisioned file of ten million numbers: look-up", Unit: "ns", Most: 2000}, benchmark: "Table", metric: "ns/op"},
+		{figure: figure{Name: "provisioned file of ten million numbers: memory", Unit: "MiB"}, benchmark: "Table", metric: "MB-held"},
+	}},
+	tenMillion("scattered", "ten million single numbers of 5,000 providers"),
+	tenMillion("ported", "ten million rows, blocks with ported numbers in them"),
+}
+
+// verifySuites are those of verifying with tables: with one key, and with a thousand whose tables no cache of a core holds.
+var verifySuites = []suite{
+	{"internal/p256", "^Benchmark(Verify|Build)$", "-count=3", []collected{
+		{figure: figure{Name: "P-256 verification with tables, one key: speed ÷ that of crypto/ecdsa", Unit: "ratio", Least: 1.5}, benchmark: "Verify/keys=1", metric: "faster"},
+		{figure: figure{Name: "the same, a hundred keys", Unit: "ratio", Least: 1.5}, benchmark: "Verify/keys=100", metric: "faster"},
+		{figure: figure{Name: "the same, a thousand keys", Unit: "ratio", Least: 1.5}, benchmark: "Verify/keys=1000", metric: "faster"},
+		{figure: figure{Name: "a thousand tables", Unit: "bytes", Most: 25e6}, benchmark: "Verify/keys=1000", metric: "bytes"},
+		{figure: figure{Name: "making a table, in verifications with crypto/ecdsa", Unit: "ratio"}, benchmark: "Build", metric: "verifications"},
+	}},
+}
+
+func tenMillion(row, name string) suite {
+	benchmark := "File_TenMillionRows/" + row
+	return suite{"numbering", "^BenchmarkFile_TenMillionRows$/^" + row + "$", "-count=1", []collected{
+		{figure: figure{Name: name + ": look-up", Unit: "ns", Most: 2000}, benchmark: benchmark, metric: "ns/op"},
+		{figure: figure{Name: name + ", loaded and reloaded: memory of the process at most", Unit: "MB", Most: 600}, benchmark: benchmark, metric: "MB-peak"},
+		{figure: figure{Name: name + ": load", Unit: "s"}, benchmark: benchmark, metric: "s/load"},
+	}}
+}
+
+// runBenchmarks runs benchmarks of packages. One that cannot be run, or no longer reports its metric, is a figure that
 // is missed.
-func runBenchmarks(ctx context.Context) []figure {
+func runBenchmarks(ctx context.Context, suites []suite) []figure {
 	var figures []figure
 	for _, s := range suites {
 		output, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", s.pattern, s.often, module+s.path).Output()

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -17,40 +20,57 @@ type comparison struct {
 	floor, subject *target
 	desk           *desk
 
-	saturated, paced map[string][]pair // by operation
+	saturated, paced map[string][]pair    // by operation
+	verifications    map[string][]float64 // of the floor at saturation, in µs; by operation
 }
 
 // pair is a slice of each, one right after the other, with the same requests.
 type pair struct{ floor, subject slice }
 
+// compareVersions measures both servers over each version of HTTP, and then with tables too, if that is wanted.
+func compareVersions(ctx context.Context, p plan) ([]figure, error) {
+	var all []figure
+	for _, tables := range slices.Compact([]int{0, p.Tables}) {
+		for _, version := range p.HTTP {
+			p.HTTP1, p.Tables = version == 1, tables
+			figures, err := compare(ctx, p)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, figures...)
+		}
+	}
+	return all, nil
+}
+
 // compare measures both servers and gives the figures.
 func compare(ctx context.Context, p plan) (figures []figure, err error) {
-	subject, err := startProcess(ctx, roleSubject, profileTo(p, roleSubject))
+	subject, err := startProcess(ctx, roleSubject, profileTo(p, roleSubject), tablesVariable+"="+strconv.Itoa(p.Tables))
 	if err != nil {
 		return nil, err
 	}
 	defer subject.stop()
-	c := &comparison{plan: p, saturated: map[string][]pair{}, paced: map[string][]pair{}}
-	if c.subject, err = newTarget(subject, p.Connections, p.HTTP1); err != nil {
+	c := &comparison{plan: p, saturated: map[string][]pair{}, paced: map[string][]pair{}, verifications: map[string][]float64{}}
+	if c.desk, err = newDesk(subject.Providers, p.Mutual); err != nil {
 		return nil, err
 	}
-	if c.desk, err = newDesk(subject.Providers); err != nil {
+	if c.subject, err = newTarget(subject, p.Connections, p.HTTP1, c.desk.certificates()); err != nil {
 		return nil, err
 	}
-	s, err := c.sizes(ctx)
+	e, err := c.errand(ctx)
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(s)
+	text, err := json.Marshal(e)
 	if err != nil {
 		return nil, err
 	}
-	floor, err := startProcess(ctx, roleFloor, profileTo(p, roleFloor), sizesVariable+"="+string(text))
+	floor, err := startProcess(ctx, roleFloor, profileTo(p, roleFloor), errandVariable+"="+string(text))
 	if err != nil {
 		return nil, err
 	}
 	defer floor.stop()
-	if c.floor, err = newTarget(floor, p.Connections, p.HTTP1); err != nil {
+	if c.floor, err = newTarget(floor, p.Connections, p.HTTP1, c.desk.certificates()); err != nil {
 		return nil, err
 	}
 	if err := c.measure(ctx); err != nil {
@@ -63,36 +83,48 @@ func profileTo(p plan, role string) string {
 	if p.ProfileDir == "" {
 		return profileVariable + "="
 	}
+	if p.Mutual {
+		role += "-mutual"
+	}
+	if p.HTTP1 {
+		role += "-http1"
+	}
+	if p.Tables > 0 {
+		role += "-tables"
+	}
 	return profileVariable + "=" + filepath.Join(p.ProfileDir, role+".cpu.prof")
 }
 
-// sizes asks the subject once for each operation and provider, which also warms its certificate cache.
-func (c *comparison) sizes(ctx context.Context) (sizes, error) {
-	var s sizes
+// errand asks the subject once for each operation and provider, which also warms its certificate cache, so that the floor's
+// answers can be as long.
+func (c *comparison) errand(ctx context.Context) (errand, error) {
+	e := errand{Providers: c.subject.Providers, Bare: c.Bare}
 	publications, err := c.desk.publications(providers)
 	if err != nil {
-		return s, err
+		return e, err
+	}
+	for i, r := range publications {
+		answer, err := c.subject.send(ctx, i, &r)
+		if err != nil {
+			return e, err
+		}
+		e.PublishAnswer = len(answer)
+	}
+	if c.Mutual {
+		return e, nil
 	}
 	retrievals, err := c.desk.retrievals(providers, publications)
 	if err != nil {
-		return s, err
+		return e, err
 	}
-	for _, r := range publications {
-		answer, err := c.subject.send(ctx, &r)
+	for i, r := range retrievals {
+		answer, err := c.subject.send(ctx, i, &r)
 		if err != nil {
-			return s, err
+			return e, err
 		}
-		s.PublishToken, s.PublishAnswer = signedBytes(r.authorization)-len("Bearer "), len(answer)
+		e.Retrieved = len(answer) - len(`{"passports":[""]}`)
 	}
-	for _, r := range retrievals {
-		answer, err := c.subject.send(ctx, &r)
-		if err != nil {
-			return s, err
-		}
-		s.RetrieveToken, s.RetrieveAnswer = signedBytes(r.authorization)-len("Bearer "), len(answer)
-		s.Passport = signedBytes(string(answer)) - len(`{"passports":["`)
-	}
-	return s, nil
+	return e, nil
 }
 
 // rateFirst is how many requests a second are signed for the first slice, when nothing has been measured yet. A slice
@@ -134,9 +166,10 @@ func calmLoad() (calm func(), err error) {
 	}, nil
 }
 
-// warm opens the connections and lets both heaps find their size.
+// warm opens the connections and lets both heaps find their size. Until then each page of memory is used for the first time, which
+// costs a server that has something to hold more than one that has not.
 func (c *comparison) warm(ctx context.Context) error {
-	list, err := c.desk.publications(10 * c.InFlight)
+	list, err := c.desk.publications(c.Warm)
 	if err != nil {
 		return err
 	}
@@ -206,9 +239,24 @@ func (c *comparison) halfLoad(operation string) float64 {
 
 // saturate keeps a fixed number of requests in flight.
 func (c *comparison) saturate(ctx context.Context, operation string, list []request) (pair, error) {
-	return c.turns(len(c.saturated[operation]), func(t *target) (slice, error) {
+	both, err := c.turns(len(c.saturated[operation]), func(t *target) (slice, error) {
 		return t.load(ctx, list, c.InFlight, c.Slice, nil)
 	})
+	if err != nil {
+		return pair{}, err
+	}
+	took, err := c.floor.verification(ctx)
+	c.verifications[operation] = append(c.verifications[operation], took)
+	return both, err
+}
+
+// verification is how long one verification took of late, in µs: what a floor says of itself.
+func (t *target) verification(ctx context.Context) (float64, error) {
+	said, err := t.send(ctx, 0, &request{method: http.MethodGet, path: tookPath, status: http.StatusOK})
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseFloat(string(said), 64)
 }
 
 // pacedWorkers is how many requests may be under way at half load. When all are, the next is late, and counts from when

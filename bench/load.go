@@ -19,11 +19,11 @@ import (
 type target struct {
 	*process
 	base        *url.URL
-	connections []*http.Client // each with one connection in HTTP/2
-	turn        atomic.Uint64
+	connections []*http.Client // each with one connection in HTTP/2, in HTTP/1.1 with as many as workers use it at a time
 }
 
-func newTarget(p *process, connections int, http1 bool) (*target, error) {
+// newTarget opens connections when they are first used. Where there are certificates, each shows one, in turn.
+func newTarget(p *process, connections int, http1 bool, certificates []tls.Certificate) (*target, error) {
 	base, err := url.Parse(p.URL)
 	if err != nil {
 		return nil, err
@@ -33,31 +33,37 @@ func newTarget(p *process, connections int, http1 bool) (*target, error) {
 		return nil, errors.New("a server without a TLS root")
 	}
 	t := &target{process: p, base: base}
-	for range connections {
+	for i := range connections {
+		config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}
+		if len(certificates) > 0 {
+			config.Certificates = []tls.Certificate{certificates[i%len(certificates)]}
+		}
 		var protocols http.Protocols
 		protocols.SetHTTP1(http1)
 		protocols.SetHTTP2(!http1)
 		t.connections = append(t.connections, &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13},
-			Protocols:       &protocols, MaxIdleConnsPerHost: 1024, DisableCompression: true,
+			TLSClientConfig: config, Protocols: &protocols, MaxIdleConnsPerHost: 1024, DisableCompression: true,
 		}})
 	}
 	return t, nil
 }
 
-// send sends a request and reads its whole answer, which must have the right status.
-func (t *target) send(ctx context.Context, r *request) (body []byte, err error) {
+// send sends a request and reads its whole answer, which must have the right status. Each worker keeps to one of the
+// connections, so that none is opened for want of an idle one.
+func (t *target) send(ctx context.Context, worker int, r *request) (body []byte, err error) {
 	where := *t.base
 	where.Path = r.path
 	message := (&http.Request{
 		Method: r.method, URL: &where, Host: where.Host, ContentLength: int64(len(r.body)),
-		Header: http.Header{"Authorization": {r.authorization}, "Content-Type": {"application/json"}},
+		Header: http.Header{"Content-Type": {r.media}},
 	}).WithContext(ctx)
+	if r.authorization != "" {
+		message.Header["Authorization"] = []string{r.authorization}
+	}
 	if len(r.body) > 0 {
 		message.Body = io.NopCloser(bytes.NewReader(r.body))
 	}
-	client := t.connections[t.turn.Add(1)%uint64(len(t.connections))]
-	answer, err := client.Do(message)
+	answer, err := t.connections[worker%len(t.connections)].Do(message)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +81,7 @@ func (t *target) send(ctx context.Context, r *request) (body []byte, err error) 
 type slice struct {
 	answered  []request
 	latencies []time.Duration // of those
+	began     time.Time
 	took      time.Duration
 	cpu       time.Duration // of the server
 }
@@ -101,7 +108,7 @@ func (t *target) load(ctx context.Context, list []request, workers int, length t
 	var next atomic.Int64
 	var all sync.WaitGroup
 	cpu, began := t.cpu(), time.Now()
-	for range workers {
+	for worker := range workers {
 		all.Go(func() {
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
@@ -116,7 +123,7 @@ func (t *target) load(ctx context.Context, list []request, workers int, length t
 					return
 				}
 				time.Sleep(time.Until(from))
-				if _, err := t.send(ctx, &list[i]); err != nil {
+				if _, err := t.send(ctx, worker, &list[i]); err != nil {
 					cancel(err)
 					return
 				}
@@ -125,7 +132,7 @@ func (t *target) load(ctx context.Context, list []request, workers int, length t
 		})
 	}
 	all.Wait()
-	s := slice{took: time.Since(began), cpu: t.cpu() - cpu}
+	s := slice{began: began, took: time.Since(began), cpu: t.cpu() - cpu}
 	if err := context.Cause(ctx); err != nil {
 		return slice{}, err
 	}

@@ -77,6 +77,20 @@ func machineCPU() time.Duration {
 	return total
 }
 
+// peak is the most that has been resident so far, in bytes.
+func (p *process) peak() int64 {
+	var total int64
+	for _, pid := range family(p.command.Process.Pid) {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // absent: nothing is added
+		_, rest, _ := bytes.Cut(text, []byte("\nVmHWM:"))
+		if fields := bytes.Fields(rest); len(fields) > 0 {
+			kilobytes, _ := strconv.ParseInt(string(fields[0]), 10, 64)
+			total += kilobytes << 10
+		}
+	}
+	return total
+}
+
 // memory is what is resident, in bytes; pages that several processes share are divided among them.
 func (p *process) memory() int64 {
 	var total int64

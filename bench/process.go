@@ -26,16 +26,24 @@ import (
 // its standard input is closed, which also happens when the load generator dies.
 const (
 	roleVariable    = "VIADUCT_BENCH_ROLE"
-	sizesVariable   = "VIADUCT_BENCH_SIZES"
+	errandVariable  = "VIADUCT_BENCH_ERRAND"
 	profileVariable = "VIADUCT_BENCH_PROFILE"
 	signerVariable  = "VIADUCT_BENCH_SIGNER"
+	configVariable  = "VIADUCT_BENCH_CONFIG"
+	tablesVariable  = "VIADUCT_BENCH_TABLES" // trust.tables of the subject; empty for none
 
 	roleFloor    = "floor"
 	roleSubject  = "subject"
+	roleStrained = "strained" // the subject when it is to be overloaded
 	roleKamailio = "kamailio"
 	roleSipgo    = "sipgo"
 	roleViaduct  = "viaduct"
+	roleCPS      = "cps"
 	roleAwake    = "awake"
+	roleResident = "resident" // measures by itself
+
+	roleFilling   = "filling" // of a restart, see playRestart
+	roleRestarted = "restarted"
 )
 
 // serverCore and loadCore keep the two apart.
@@ -58,6 +66,8 @@ type provider struct {
 	SPC    string
 	X5U    string
 	KeyPEM []byte
+
+	ChainPEM []byte // of its certificate
 }
 
 // identity is the provider with its key ready to sign.
@@ -74,7 +84,7 @@ func (p provider) identity() (*oobtest.Identity, error) {
 	if !ok {
 		return nil, errors.New("a provider whose key is not an EC key")
 	}
-	return &oobtest.Identity{SPC: p.SPC, X5U: p.X5U, Key: private}, nil
+	return &oobtest.Identity{SPC: p.SPC, X5U: p.X5U, Key: private, ChainPEM: p.ChainPEM}, nil
 }
 
 // play is the life of a server process.
@@ -90,10 +100,16 @@ func play(role string, in io.Reader, out io.Writer) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	heap.Tune(1 << 30) // as serve does; of both, so that the floor is no worse off
+	switch role {
+	case roleResident:
+		return reside(out)
+	case roleFilling, roleRestarted:
+		return playRestart(role, in, out)
+	}
+	defer heap.Tune(1<<30, 0)() // as serve does; of both, so that the floor is no worse off
 	start := map[string]func() (hello, io.Closer, error){
-		roleFloor: startFloor, roleSubject: startSubject, roleKamailio: startKamailio, roleSipgo: startSipgo,
-		roleViaduct: startViaduct, roleAwake: startAwake,
+		roleFloor: startFloor, roleSubject: startSubject, roleStrained: startStrained, roleKamailio: startKamailio, roleSipgo: startSipgo,
+		roleViaduct: startViaduct, roleCPS: startCPS, roleAwake: startAwake,
 	}[role]
 	if start == nil {
 		return fmt.Errorf("no role %q", role)
@@ -120,15 +136,23 @@ type process struct {
 
 // startProcess starts a server on its core, or on any where there is no taskset.
 func startProcess(ctx context.Context, role string, environment ...string) (*process, error) {
+	return startOn(ctx, serverCore, role, environment...)
+}
+
+// startOn starts a server that has one core, or all of them where none is named.
+func startOn(ctx context.Context, core, role string, environment ...string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	command := exec.CommandContext(ctx, self)
-	if taskset, ok := pinning(); ok {
-		command = exec.CommandContext(ctx, taskset, "-c", serverCore, self)
+	if core != "" {
+		environment = append(environment, "GOMAXPROCS=1")
+		if taskset, ok := pinning(); ok {
+			command = exec.CommandContext(ctx, taskset, "-c", core, self)
+		}
 	}
-	command.Env = append(os.Environ(), append(environment, "GOMAXPROCS=1", roleVariable+"="+role)...)
+	command.Env = append(os.Environ(), append(environment, roleVariable+"="+role)...)
 	command.Stderr = os.Stderr
 	stdin, err := command.StdinPipe()
 	if err != nil {

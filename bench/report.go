@@ -67,6 +67,15 @@ func (f figure) verdict() string {
 	return ""
 }
 
+// What is aimed at: requests per second of processor time, of what the floor answers; and a whole call.
+const (
+	aimHTTP1       = 0.90
+	aimHTTP2       = 0.85
+	aimMutual      = 0.80
+	aimCall        = 350.0 // µs
+	aimCallInECDSA = 55.0  // percent
+)
+
 // figures are those of the comparison.
 func (c *comparison) figures() []figure {
 	var list []figure
@@ -76,12 +85,37 @@ func (c *comparison) figures() []figure {
 		list = append(list, f)
 		return &list[len(list)-1]
 	}
+	aim := aimHTTP2
+	switch {
+	case c.Mutual:
+		aim = aimMutual
+	case c.HTTP1:
+		aim = aimHTTP1
+	}
 	for _, operation := range c.Operations {
-		line(operation+", saturated", "requests/s", c.saturated[operation], slice.perSecond).Least = 0.80
-		if c.saturated[operation][0].floor.cpu > 0 { // else there is no /proc
-			line(operation+", server CPU", "µs/request", c.saturated[operation], slice.cpuMicroseconds)
+		hasCPU := c.saturated[operation][0].floor.cpu > 0 // else there is no /proc
+		name := operation + c.form()
+		rate := line(name+", saturated", "requests/s", c.saturated[operation], slice.perSecond)
+		if !hasCPU {
+			rate.Least = aim
+			continue
 		}
-		at := fmt.Sprintf("%s at %.0f/s", operation, c.halfLoad(operation))
+		line(name, "requests/CPU s", c.saturated[operation], slice.perCPUSecond).Least = aim
+		if !c.Mutual {
+			line(name+", server CPU", "µs/request", c.saturated[operation], slice.cpuMicroseconds)
+		}
+	}
+	if call, share := c.wholeCall(); call > 0 {
+		list = append(list, figure{Name: "whole call" + c.form() + ", server CPU", Unit: "µs", Value: call, Most: aimCall})
+		if c.Tables == 0 { // else none takes as long as the floor's
+			list = append(list, figure{Name: "whole call" + c.form() + ", of which ECDSA", Unit: "%", Value: share, Least: aimCallInECDSA})
+		}
+	}
+	for _, operation := range c.Operations {
+		if len(c.paced[operation]) == 0 {
+			continue
+		}
+		at := fmt.Sprintf("%s%s at %.0f/s", operation, c.form(), c.halfLoad(operation))
 		for _, p := range []float64{50, 99} {
 			f := line(fmt.Sprintf("%s, p%.0f", at, p), "ms", c.paced[operation], func(s slice) float64 { return s.percentile(p) })
 			if p == 99 {
@@ -89,7 +123,43 @@ func (c *comparison) figures() []figure {
 			}
 		}
 	}
+	if c.Tables > 0 { // what is aimed at is aimed at without
+		for i := range list {
+			list[i].Least, list[i].Most = 0, 0
+		}
+	}
 	return list
+}
+
+// form is what stands behind the name of an operation.
+func (c *comparison) form() string {
+	form := ", HTTP/2"
+	if c.HTTP1 {
+		form = ", HTTP/1.1"
+	}
+	if c.Tables > 0 {
+		form += ", tables per key"
+	}
+	if c.Mutual {
+		return " over mutual TLS (RFC 9888)" + form
+	}
+	return form
+}
+
+// wholeCall is the subject's processor time for one publish and one retrieve, in µs, and which percentage of it three
+// verifications take; zero where not both were measured.
+func (c *comparison) wholeCall() (call, share float64) {
+	ecdsa := 0.0
+	for operation, verifications := range map[string]float64{publish: 2, retrieve: 1} {
+		pairs := c.saturated[operation]
+		if len(pairs) == 0 || pairs[0].subject.cpu == 0 || c.Mutual {
+			return 0, 0
+		}
+		_, subject, _ := compared(pairs, slice.cpuMicroseconds)
+		call += subject
+		ecdsa += verifications * median(c.verifications[operation])
+	}
+	return call, 100 * ecdsa / call
 }
 
 // report is what was measured, and where.

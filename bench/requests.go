@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/internal/uuid"
@@ -26,20 +25,24 @@ const (
 type request struct {
 	method        string
 	path          string
-	authorization string
+	media         string // of the body
+	authorization string // empty where the certificate of the connection proves who asks
 	body          []byte
 	status        int // of the answer that it must get
 	key           oob.Key
 }
 
-// desk makes requests of the agreed form (ATIS-1000105) with the keys of laboratory providers.
+const jsonMedia = "application/json"
+
+// desk makes requests with the keys of laboratory providers, of the agreed form (ATIS-1000105) or of RFC 9888.
 type desk struct {
+	mutual              bool // RFC 9888 over mutual TLS; see submission
 	publishers, readers []*oobtest.Identity
 	calls               int // made so far; each has a called number of its own
 }
 
-func newDesk(list []provider) (*desk, error) {
-	d := &desk{}
+func newDesk(list []provider, mutual bool) (*desk, error) {
+	d := &desk{mutual: mutual}
 	for i, p := range list {
 		id, err := p.identity()
 		if err != nil {
@@ -58,8 +61,12 @@ func newDesk(list []provider) (*desk, error) {
 func (d *desk) publications(n int) ([]request, error) {
 	list := make([]request, 0, n)
 	now := time.Now()
+	publication := d.publication
+	if d.mutual {
+		publication = d.submission
+	}
 	for range n {
-		r, err := d.publication(now)
+		r, err := publication(now)
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +97,7 @@ func (d *desk) publication(now time.Time) (request, error) {
 	access.Deadline = now.Add(time.Minute)
 	authorization, err := up.Authorization(access)
 	return request{
-		method: http.MethodPost, path: atis.Path(k), authorization: authorization,
+		method: http.MethodPost, path: atis.Path(k), media: jsonMedia, authorization: authorization,
 		body: atis.WritePublish([]string{token}), status: http.StatusCreated, key: k,
 	}, err
 }
@@ -111,7 +118,7 @@ func (d *desk) retrievals(n int, published []request) ([]request, error) {
 			return nil, err
 		}
 		list = append(list, request{
-			method: http.MethodGet, path: atis.Path(k), authorization: authorization, status: http.StatusOK, key: k,
+			method: http.MethodGet, path: atis.Path(k), media: jsonMedia, authorization: authorization, status: http.StatusOK, key: k,
 		})
 	}
 	return list, nil
@@ -121,6 +128,3 @@ func number(n int) (tn.Identity, error) {
 	parsed, err := tn.ParseNumber(fmt.Sprint(n))
 	return tn.Of(parsed), err
 }
-
-// signedBytes is how many bytes of a compact JWS its signature covers.
-func signedBytes(compact string) int { return strings.LastIndexByte(compact, '.') }

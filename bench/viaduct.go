@@ -62,6 +62,13 @@ func tryViaduct() (hello, io.Closer, error) {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		return hello{}, nil, err
 	}
+	h, v, err := serveViaduct(name)
+	h.SIP = address
+	return h, v, err
+}
+
+// serveViaduct serves with a configuration file until what it gives is closed.
+func serveViaduct(name string) (hello, io.Closer, error) {
 	said, log := io.Pipe()
 	v := viaduct{ended: make(chan error, 1)}
 	go func() {
@@ -74,10 +81,15 @@ func tryViaduct() (hello, io.Closer, error) {
 		var line struct {
 			Message    string `json:"msg"`
 			Management string `json:"management"`
+			CPS        string `json:"cps"`
 		}
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Message == "serving" {
 			go func() { _, _ = io.Copy(io.Discard, said) }() // until it ends
-			return hello{SIP: address, Management: line.Management}, v, nil
+			h := hello{Management: line.Management}
+			if line.CPS != "" {
+				h.URL = "https://" + line.CPS
+			}
+			return h, v, nil
 		}
 	}
 	return hello{}, nil, <-v.ended

@@ -120,9 +120,12 @@ func (n *network) serveProtocols(host string, handler http.HandlerFunc, protocol
 	server := &http.Server{
 		Handler: handler,
 		// A pipe holds no bytes: tickets would be written while nobody reads.
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, SessionTicketsDisabled: true},
-		Protocols: protocols,
-		ErrorLog:  quiet,
+		TLSConfig: &tls.Config{
+			Certificates: []tls.Certificate{cert}, SessionTicketsDisabled: true, ClientAuth: tls.RequestClientCert,
+		},
+		ConnContext: proof.OnConnection,
+		Protocols:   protocols,
+		ErrorLog:    quiet,
 	}
 	go server.ServeTLS(listener, "", "")
 	n.t.Cleanup(func() { _ = server.Close() })
@@ -167,7 +170,7 @@ func (a *asked) record(next http.HandlerFunc) http.HandlerFunc {
 
 func (a *asked) note(r *http.Request) {
 	var access oob.Access
-	if token, err := proof.Read(r.Header.Get("Authorization")); err == nil {
+	if token, err := proof.Read(r.Header.Get("Authorization"), proof.RFC9888); err == nil {
 		access, _ = atis.ReadAccess(token.Payload())
 	}
 	a.mu.Lock()

@@ -1,13 +1,16 @@
-// Package cpsclient publishes to and retrieves from Call Placement Services: one, or a redundant pair, in either ATIS
-// form. The form is in the key.
+// Package cpsclient publishes to and retrieves from Call Placement Services: one, or a redundant pair, in any form. The form
+// is in the key.
 //
-// Knows: where the CPSs are, access tokens for them, attempts, budgets, which CPS is not worth asking now. Never hears
-// of: calls, SIP, what a PASSporT says, how a CPS works inside.
+// Knows: where the CPSs are, how each form is spoken and proven, attempts, budgets, which CPS is not worth asking now, what
+// was pushed. Never hears of: calls, SIP, what a PASSporT says, how a CPS works inside.
 //
 // Every operation asks all CPSs at once. Publish is done with the first that has stored; the others are still given
 // what they missed, in the background. Retrieve is done when all have answered, or a short grace after the first that
-// had something; it gives the union. Read round.go for that, peer.go for one attempt, breaker.go for when a CPS is
-// left alone.
+// had something; it gives the union. Read round.go for that, dialect.go for the forms, peer.go for one request, breaker.go
+// for when a CPS is left alone.
+//
+// [Client] is for CPSs that are known. [Pool] has one for whatever CPSs a call is found to have. [Client.Subscribe] has them
+// push what is published, and [Inbox] answers calls from that.
 //
 // # Failures
 //
@@ -18,9 +21,11 @@
 //
 // # Limits
 //
-// An attempt ends after Config.Timeout and an operation, with what it left in the background, after Config.Budget. At
-// most Config.OperationsMax are under way at one CPS; one more fails at once as Overloaded. An answer's header has at
-// most 16 KiB; its body 64 KiB, or oob.RetrievedBytesMax when it holds PASSporTs.
+// An attempt ends after Config.Timeout, with what a CPS was asked to wait besides, and an operation, with what it left in
+// the background, after Config.Budget. At most Config.OperationsMax are under way at one CPS; one more fails at once as
+// Overloaded. An answer's header has at most 16 KiB; its body 64 KiB, or oob.RetrievedBytesMax when it holds PASSporTs. Of a
+// list, the sixteen newest items are fetched. A subscription has one stream from each CPS, opened again at most every
+// 125 ms, later every 15 s or less often; an event has at most 128 KiB.
 //
 // # What the documents leave open
 //
@@ -39,10 +44,11 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
-	"github.com/viaduct-oob/viaduct/internal/proof"
 	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/tn"
 )
 
 const (
@@ -65,9 +71,15 @@ const (
 type Config struct {
 	CPSs []CPS // one or more; all of them are published to and asked
 
-	SPC string        // whose service provider code, in iss; needed
-	Key crypto.Signer // on P-256, that of the STI certificate at X5U; needed
-	X5U string        // where the CPS finds that certificate; needed
+	// For access tokens, which the ATIS forms need: in whose name they speak, one of both, and what they are signed with.
+	SPC    string        // a service provider code, in iss
+	Number tn.Number     // a number in iss, of a delegate certificate without SPC (RFC 9060 §4). The ATIS forms know none
+	Key    crypto.Signer // on P-256, that of the STI certificate at X5U
+	X5U    string        // where the CPS finds that certificate
+
+	// Certificate is the STI certificate with its chain and key, shown to CPSs that ask for one in TLS (RFC 9888 §5). Where
+	// there is no Key, it proves alone, and no token is sent; nil for none.
+	Certificate *tls.Certificate
 
 	RootCAs *x509.CertPool // anchors of the CPSs' TLS certificates; nil means the system's
 
@@ -81,9 +93,16 @@ type Config struct {
 
 	Breaker Breaker
 
+	// Republish is how the action of a relay is spelt, see [Client.Relay]; oob.ActionRepublish.
+	Republish oob.Action
+
+	// Control sees each address before it is connected to, and may refuse it: for CPSs that others name. nil refuses none.
+	Control func(network, address string, conn syscall.RawConn) error
+
 	Now func() time.Time // clock for iat and the breakers; nil means time.Now
 
-	dial dialer // nil means TCP; tests have another
+	dial  dialer // nil means TCP; tests have another
+	found bool   // its CPSs were found by a Pool
 }
 
 // CPS is one Call Placement Service.
@@ -113,18 +132,22 @@ func (cfg Config) withDefaults() Config {
 		cfg.OperationsMax = 4096
 	}
 	cfg.Breaker = cfg.Breaker.withDefaults()
+	if cfg.Republish == "" {
+		cfg.Republish = oob.ActionRepublish
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.dial == nil {
-		cfg.dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
+		cfg.dial = (&net.Dialer{Timeout: connectTimeout, Control: cfg.Control}).DialContext
 	}
 	return cfg
 }
 
-// Client is an oob.Publisher and an oob.Retriever. Its methods may be called at the same time.
+// Client is an oob.Publisher and an oob.Retriever, and consumes and subscribes. Its methods may be called at the same time.
 type Client struct {
 	config    Config
+	dialects  map[oob.Profile]dialect
 	peers     []*peer
 	transport *http.Transport
 	open      context.Context // ends with Close, and all connections with it
@@ -133,6 +156,8 @@ type Client struct {
 	mu      sync.Mutex // orders the start of operations with Close
 	closed  bool       // guarded by mu
 	running sync.WaitGroup
+
+	streaming sync.WaitGroup // subscriptions
 }
 
 var (
@@ -142,16 +167,18 @@ var (
 
 // New makes a client, and tries the key. It connects to nobody; see [Client.Warm].
 func New(cfg Config) (*Client, error) {
-	switch {
-	case len(cfg.CPSs) == 0:
+	if len(cfg.CPSs) == 0 {
 		return nil, errors.New("a client needs at least one CPS")
-	case cfg.SPC == "" || cfg.Key == nil || cfg.X5U == "":
-		return nil, errors.New("a client needs an SPC, a key and an x5u")
 	}
-	if _, err := proof.Sign(cfg.Key, cfg.X5U, []byte("{}")); err != nil {
-		return nil, fmt.Errorf("the key cannot sign access tokens: %w", err)
+	if err := cfg.checkCredential(); err != nil {
+		return nil, err
 	}
-	c := &Client{config: cfg.withDefaults()}
+	return newClient(cfg)
+}
+
+// newClient makes a client whose credential has been tried.
+func newClient(cfg Config) (*Client, error) {
+	c := &Client{config: cfg.withDefaults(), dialects: newDialects()}
 	c.open, c.shut = context.WithCancel(context.Background())
 	c.transport = c.newTransport()
 	known := map[string]bool{}
@@ -170,10 +197,14 @@ func New(cfg Config) (*Client, error) {
 }
 
 func (c *Client) newTransport() *http.Transport {
+	secured := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.config.RootCAs}
+	if c.config.Certificate != nil {
+		secured.Certificates = []tls.Certificate{*c.config.Certificate}
+	}
 	return &http.Transport{
 		Proxy:                  nil, // one from the environment would see tokens and numbers
 		DialContext:            c.dial,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.config.RootCAs},
+		TLSClientConfig:        secured,
 		TLSHandshakeTimeout:    connectTimeout,
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
@@ -210,13 +241,15 @@ func (t *tethered) Close() error {
 	return t.Conn.Close()
 }
 
-// Close refuses new operations, waits for those under way, at most for the budget, and closes all connections.
+// Close refuses new operations, waits for those under way, at most for the budget, ends subscriptions and closes all
+// connections.
 func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
 	c.running.Wait()
 	c.shut()
+	c.streaming.Wait()
 	c.transport.CloseIdleConnections()
 }
 

@@ -65,12 +65,16 @@ func TestContraryCPSs(t *testing.T) {
 		{"206", answering(206, `{"passports":["a.b.c"]}`), oob.PeerFailed, oob.PeerFailed},
 		{"lies about its fault", answering(403, `{"fault":"not-found"}`), oob.Refused, oob.Refused},
 	} {
-		for version, protocols := range map[string]*http.Protocols{"HTTP/1.1": http1, "HTTP/2": both} {
-			t.Run(c.name+" "+version, func(t *testing.T) {
+		for _, spoken := range []struct {
+			version   string
+			protocols *http.Protocols
+			form      oob.Profile
+		}{{"HTTP/1.1", http1, oob.Agreed}, {"HTTP/2", both, oob.Agreed}, {"HTTP/1.1", http1, oob.RFC9888}, {"HTTP/2", both, oob.RFC9888}} {
+			t.Run(c.name+" "+spoken.version+" "+spoken.form.String(), func(t *testing.T) {
 				inBubble(t, func(t *testing.T, n *network) {
-					bad := n.serveProtocols("bad.example", c.handler, protocols, []string{"bad.example"})
+					bad := n.serveProtocols("bad.example", c.handler, spoken.protocols, []string{"bad.example"})
 					good := n.serve("good.example", n.newCPS(t, "good.example").ServeHTTP)
-					p := n.publication(t, oob.Agreed)
+					p := n.publication(t, spoken.form)
 
 					alone := func() *cpsclient.Client {
 						return n.client(n.upstream, func(c *cpsclient.Config) { c.NotFoundFinal = true }, bad)
@@ -206,21 +210,23 @@ func TestFaultsHoldNoNumberAndNoToken(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"400": echo(400), "404": echo(404), "500": echo(500), "302": echo(302), "200": echo(200), "malformed": garbage,
 	} {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, n *network) {
-				down := n.client(n.downstream, nil, n.serveProtocols("a.example", handler, http1, []string{"a.example"}))
-				_, err := down.Retrieve(t.Context(), keyOf(oob.Mesh))
-				if _, ok := err.(*oob.Fault); !ok {
-					t.Fatalf("got %v", err)
-				}
-				for e := err; e != nil; e = errors.Unwrap(e) {
-					for _, hidden := range []string{dest, orig, "eyJ"} {
-						if strings.Contains(e.Error(), hidden) {
-							t.Errorf("%q holds %s", e, hidden)
+		for _, form := range []oob.Profile{oob.Mesh, oob.RFC9888, oob.Company} {
+			t.Run(name+" "+form.String(), func(t *testing.T) {
+				inBubble(t, func(t *testing.T, n *network) {
+					down := n.client(n.downstream, nil, n.serveProtocols("a.example", handler, http1, []string{"a.example"}))
+					_, err := down.Retrieve(t.Context(), keyOf(form))
+					if _, ok := err.(*oob.Fault); !ok {
+						t.Fatalf("got %v", err)
+					}
+					for e := err; e != nil; e = errors.Unwrap(e) {
+						for _, hidden := range []string{dest, orig, "eyJ"} {
+							if strings.Contains(e.Error(), hidden) {
+								t.Errorf("%q holds %s", e, hidden)
+							}
 						}
 					}
-				}
+				})
 			})
-		})
+		}
 	}
 }

@@ -10,17 +10,15 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/viaduct-oob/viaduct/internal/wire/atis"
 	"github.com/viaduct-oob/viaduct/oob"
 )
 
 // failure is an attempt that did not succeed.
 type failure struct {
 	fault *oob.Fault
-	again bool      // another attempt may succeed
-	until time.Time // an attempt that begins later is of no use; zero when only the budget counts
-	sick  bool      // the CPS gave no answer, or one that says that it is not well
-	ours  bool      // the CPS was not asked
+	again bool // another attempt may succeed
+	sick  bool // the CPS gave no answer, or one that says that it is not well
+	ours  bool // the CPS was not asked
 }
 
 // errOpen marks the fault of a CPS that was not asked.
@@ -65,23 +63,6 @@ func silence(ctx context.Context, err error) *failure {
 // nonsense is the failure of an attempt whose answer is not that of a CPS.
 func nonsense(fault *oob.Fault) *failure {
 	return &failure{fault: fault, sick: true}
-}
-
-// refusal is the failure that an answer with a status other than the expected stands for.
-func (r response) refusal() *failure {
-	fault := atis.ReadFault(r.status, r.body).After(r.retryAfter)
-	if fault.Err != nil {
-		_ = fault.Because(blotted(fault.Err))
-	}
-	switch {
-	case r.status < http.StatusBadRequest:
-		return nonsense(fault)
-	case r.status >= http.StatusInternalServerError:
-		return &failure{fault: fault, again: true, sick: true}
-	case r.status == http.StatusTooManyRequests:
-		return &failure{fault: fault, again: r.retryAfter > 0}
-	}
-	return &failure{fault: fault}
 }
 
 // retryAfterMax is the longest time that is believed.

@@ -42,7 +42,7 @@ func (p *peer) health(ctx context.Context, budget time.Duration) Health {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	h := Health{URL: p.base}
-	res, failed := p.exchange(ctx, http.MethodGet, atis.HealthPath, "", nil, answerBytesMax)
+	res, failed := p.exchange(ctx, request{method: http.MethodGet, path: atis.HealthPath, bytesMax: answerBytesMax})
 	if failed == nil && res.status >= http.StatusBadRequest {
 		failed = res.refusal()
 	}

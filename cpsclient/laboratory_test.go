@@ -12,12 +12,14 @@ import (
 	"github.com/viaduct-oob/viaduct/cpsclient"
 	"github.com/viaduct-oob/viaduct/internal/cps"
 	"github.com/viaduct-oob/viaduct/internal/httpapi"
+	"github.com/viaduct-oob/viaduct/internal/push"
 	"github.com/viaduct-oob/viaduct/internal/store"
 	"github.com/viaduct-oob/viaduct/internal/store/local"
 	"github.com/viaduct-oob/viaduct/internal/uuid"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/oobtest"
 	"github.com/viaduct-oob/viaduct/passport"
+	"github.com/viaduct-oob/viaduct/stircert"
 	"github.com/viaduct-oob/viaduct/tn"
 	"github.com/viaduct-oob/viaduct/trust"
 )
@@ -36,6 +38,7 @@ type laboratory struct {
 	repository           *oobtest.Repository
 	verifier             *trust.Verifier
 	upstream, downstream *oobtest.Identity
+	delegate             *oobtest.Identity // of the called number alone
 }
 
 var openLaboratory = sync.OnceValue(func() *laboratory {
@@ -58,8 +61,12 @@ var openLaboratory = sync.OnceValue(func() *laboratory {
 		Laboratory: trust.Laboratory{Hosts: []string{l.repository.Host}, Roots: l.pki.TLSRoots()},
 	}})
 	must()
-	for spc, to := range map[string]**oobtest.Identity{upstreamSPC: &l.upstream, downstreamSPC: &l.downstream} {
-		*to, err = l.pki.Issue(oobtest.IssueConfig{SPC: spc})
+	called, err := tn.ParseRange(dest)
+	must()
+	for to, issue := range map[**oobtest.Identity]oobtest.IssueConfig{
+		&l.upstream: {SPC: upstreamSPC}, &l.downstream: {SPC: downstreamSPC}, &l.delegate: {TNAuthList: stircert.TNAuthList{Ranges: []tn.Range{called}}},
+	} {
+		*to, err = l.pki.Issue(issue)
 		must()
 		_, err = l.verifier.Verify(context.Background(), (*to).X5U, func(*ecdsa.PublicKey) error { return nil })
 		must()
@@ -78,11 +85,16 @@ func TestMain(m *testing.M) {
 // newCPS is the handler of a real CPS whose names in aud are given.
 func (l *laboratory) newCPS(t testing.TB, audience ...string) http.Handler {
 	t.Helper()
-	shelf := local.Open(store.Config{})
+	shelf := local.Open(store.Config{FeedProfiles: []oob.Profile{oob.RFC9888, oob.Company}})
 	t.Cleanup(func() { _ = shelf.Close() })
+	hub := push.New(push.Config{Feed: shelf.Feed(), Numbering: numbering{}})
+	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(stop)
+	go hub.Run(ctx)
+	plenty := cps.Rate{PerSecond: 1e6, Burst: 1e6}
 	service, err := cps.New(cps.Config{
-		Store: shelf, Inspector: &cps.Inspector{Verifier: l.verifier}, Audience: audience,
-		PublishRate: cps.Rate{PerSecond: 1e6, Burst: 1e6}, RetrieveRate: cps.Rate{PerSecond: 1e6, Burst: 1e6},
+		Store: shelf, Inspector: &cps.Inspector{Verifier: l.verifier}, Audience: audience, Numbering: numbering{}, Hub: hub,
+		PublishRate: plenty, RetrieveRate: plenty, OpenRate: plenty,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -92,6 +104,21 @@ func (l *laboratory) newCPS(t testing.TB, audience ...string) http.Handler {
 		t.Fatal(err)
 	}
 	return door
+}
+
+// numbering says that all numbers are those of the downstream provider.
+type numbering struct{}
+
+func (numbering) SPCs(context.Context, tn.Number) ([]string, error) {
+	return []string{downstreamSPC}, nil
+}
+
+// shown gives a configuration for who proves itself in TLS alone.
+func (l *laboratory) shown(id *oobtest.Identity, urls ...string) cpsclient.Config {
+	cfg := l.as(id, urls...)
+	certificate := id.TLS()
+	cfg.SPC, cfg.Key, cfg.X5U, cfg.Certificate = "", nil, "", &certificate
+	return cfg
 }
 
 // as gives a configuration for the provider.
@@ -124,8 +151,11 @@ func number(text string) tn.Identity {
 // keyOf is the key of the call of these tests.
 func keyOf(p oob.Profile) oob.Key {
 	k := oob.Key{Profile: p, Dest: number(dest), Orig: number(orig)}
-	if p.Row().KeyedBySPC {
+	switch {
+	case p.Row().KeyedBySPC:
 		k.SPC = upstreamSPC
+	case p.Row().ForSPC:
+		k.SPC = downstreamSPC
 	}
 	return k
 }

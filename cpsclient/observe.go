@@ -10,6 +10,7 @@ import (
 // Attempt is one attempt at one CPS.
 type Attempt struct {
 	CPS     string // its URL
+	Found   bool   // by Pool: whoever made the URL up can make up others, and write anything into them
 	Action  oob.Action
 	Outcome string // [Success], or the slug of the fault's kind
 	Count   int    // PASSporTs that it gave
@@ -31,5 +32,5 @@ func tellObserver(ctx context.Context, p *peer, action oob.Action, began time.Ti
 	if !ok {
 		return
 	}
-	observe(Attempt{CPS: p.base, Action: action, Outcome: failed.outcome(), Count: count, Began: began, Took: time.Since(began)})
+	observe(Attempt{CPS: p.base, Found: p.found, Action: action, Outcome: failed.outcome(), Count: count, Began: began, Took: time.Since(began)})
 }

@@ -4,8 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/viaduct-oob/viaduct/internal/proof"
-	"github.com/viaduct-oob/viaduct/internal/uuid"
+	"github.com/viaduct-oob/viaduct/internal/wire"
 	"github.com/viaduct-oob/viaduct/internal/wire/atis"
 	"github.com/viaduct-oob/viaduct/oob"
 )
@@ -15,27 +14,140 @@ import (
 // access token, so that a CPS that had stored it already answers as the first time. In the agreed form the key names
 // the client's own SPC, and a p.Expires that is not zero is sent as the deadline (ATIS-1000105 §7).
 func (c *Client) Publish(ctx context.Context, p oob.Publication) error {
-	body, fault := c.publishBody(p)
+	q, fault := c.publication(p)
 	if fault != nil {
 		return fault
 	}
-	path := atis.Path(p.Key)
-	access := c.access(oob.ActionPublish, p.Key)
-	access.Digest = atis.Digest(p.Passports)
-	if p.Key.Profile.Row().PublisherSets {
-		access.Deadline = p.Expires
-	}
-	r, fault := c.begin(ctx, oob.ActionPublish, func(cps *peer) try {
-		token := ""
-		return func(ctx context.Context) (_ []string, failed *failure) {
-			if token == "" {
+	access := c.publishing(p)
+	return c.tell(ctx, oob.ActionPublish, func(cps *peer) try {
+		token, minted := "", false
+		return func(ctx context.Context, _ time.Duration) (_ []string, failed *failure) {
+			if !minted {
 				if token, failed = c.mint(cps, access); failed != nil {
 					return nil, failed
 				}
+				minted = true
 			}
-			return nil, cps.publish(ctx, path, token, body)
+			q := q
+			q.token = token
+			answer, failed := cps.exchange(ctx, q)
+			if failed != nil {
+				return nil, failed
+			}
+			return nil, answer.stored()
 		}
 	})
+}
+
+// publishing is what a token for a publish says, but for whom it is: nil where none is sent.
+func (c *Client) publishing(p oob.Publication) *oob.Access {
+	access := c.access(oob.ActionPublish, p.Key)
+	if access != nil {
+		access.Digest = atis.Digest(p.Passports)
+		if p.Key.Profile.Row().PublisherSets {
+			access.Deadline = p.Expires
+		}
+	}
+	return access
+}
+
+// publication is the request of a publish, but for its proof. It refuses what a CPS would refuse.
+func (c *Client) publication(p oob.Publication) (request, *oob.Fault) {
+	if fault := c.check(oob.ActionPublish, p.Key); fault != nil {
+		return request{}, fault
+	}
+	if p.Key.Profile.Row().KeyedBySPC && p.Key.SPC != c.config.SPC {
+		return request{}, oob.Faultf(oob.OutOfScope, "a provider publishes under its own SPC")
+	}
+	q := c.dialects[p.Key.Profile].publish(p)
+	if len(q.body) > oob.BodyBytesMax {
+		return request{}, oob.Faultf(oob.TooLarge, "the publication is longer than %d bytes", oob.BodyBytesMax)
+	}
+	if err := wire.CheckPublication(p.Passports); err != nil {
+		return request{}, oob.FaultOf(err)
+	}
+	return q, nil
+}
+
+// Retrieve asks all CPSs and gives the union of what they hold, of each in turn, without duplicates. It returns when
+// all have answered, or Config.Grace after the first that had something. A CPS that has nothing is asked again for as long
+// as a record may still be on its way (oob.Row, Patience) or, where its form lets it wait and the budget is long enough,
+// asked to answer only when there is something. NotFound means that all CPSs answered and none has anything. In the form of
+// RFC 9888, a key that names nobody who calls means all who do.
+func (c *Client) Retrieve(ctx context.Context, k oob.Key) ([]string, error) {
+	if fault := c.check(oob.ActionRetrieve, k); fault != nil {
+		return nil, fault
+	}
+	d := c.dialects[k.Profile]
+	var patience time.Time
+	if !c.config.NotFoundFinal {
+		patience = time.Now().Add(k.Profile.Row().Patience)
+	}
+	r, fault := c.begin(ctx, oob.ActionRetrieve, patience, d.patient, func(cps *peer) try {
+		return func(ctx context.Context, hold time.Duration) ([]string, *failure) {
+			q := d.retrieve(k)
+			q.prefer.Wait = hold
+			answer, failed := c.ask(ctx, cps, oob.ActionRetrieve, k, q)
+			if failed != nil {
+				return nil, failed
+			}
+			return d.found(ctx, c, cps, k, answer)
+		}
+	})
+	if fault != nil {
+		return nil, fault
+	}
+	defer r.leave()
+	if lists := c.gather(r); len(lists) > 0 {
+		return union(lists), nil
+	}
+	return nil, r.fault()
+}
+
+// Consume has all CPSs take away the records under k that hold the PASSporTs which ids name, see oob.PassportID: their call has
+// come. It returns nil as soon as one has; the others are tried as by Publish. That there are none is no failure.
+func (c *Client) Consume(ctx context.Context, k oob.Key, ids []string) error {
+	if fault := c.check(oob.ActionConsume, k); fault != nil {
+		return fault
+	}
+	if len(ids) > wire.RetrievedMax {
+		return oob.Faultf(oob.TooLarge, "more than %d records", wire.RetrievedMax)
+	}
+	for _, id := range ids {
+		if _, err := wire.ReadID(id); err != nil {
+			return oob.Faultf(oob.Malformed, "an id is not that of a PASSporT")
+		}
+	}
+	return c.tell(ctx, oob.ActionConsume, func(cps *peer) try {
+		left := ids // of which this CPS has not been told
+		return func(ctx context.Context, _ time.Duration) ([]string, *failure) {
+			for ; len(left) > 0; left = left[1:] {
+				answer, failed := c.ask(ctx, cps, oob.ActionConsume, k, c.dialects[k.Profile].consume(k, left[0]))
+				if failed == nil {
+					failed = answer.gone()
+				}
+				if failed != nil {
+					return nil, failed
+				}
+			}
+			return nil, nil
+		}
+	})
+}
+
+// ask makes one request with a proof of its own: a token is good for one.
+func (c *Client) ask(ctx context.Context, cps *peer, action oob.Action, k oob.Key, q request) (response, *failure) {
+	token, failed := c.mint(cps, c.access(action, k))
+	if failed != nil {
+		return response{}, failed
+	}
+	q.token = token
+	return cps.exchange(ctx, q)
+}
+
+// tell is an operation that is done with the first CPS that has it, and goes on at the others.
+func (c *Client) tell(ctx context.Context, action oob.Action, prepare func(cps *peer) try) error {
+	r, fault := c.begin(ctx, action, time.Time{}, false, prepare)
 	if fault != nil {
 		return fault
 	}
@@ -50,56 +162,6 @@ func (c *Client) Publish(ctx context.Context, p oob.Publication) error {
 		}
 	}
 	return r.fault()
-}
-
-// publishBody refuses what a CPS would refuse.
-func (c *Client) publishBody(p oob.Publication) ([]byte, *oob.Fault) {
-	if fault := checkKey(p.Key); fault != nil {
-		return nil, fault
-	}
-	if p.Key.Profile.Row().KeyedBySPC && p.Key.SPC != c.config.SPC {
-		return nil, oob.Faultf(oob.OutOfScope, "a provider publishes under its own SPC")
-	}
-	body := atis.WritePublish(p.Passports)
-	if len(body) > oob.BodyBytesMax {
-		return nil, oob.Faultf(oob.TooLarge, "the publication is longer than %d bytes", oob.BodyBytesMax)
-	}
-	if _, err := atis.ReadPublish(body); err != nil {
-		return nil, oob.FaultOf(err)
-	}
-	return body, nil
-}
-
-// Retrieve asks all CPSs and gives the union of what they hold, of each in turn, without duplicates. It returns when
-// all have answered, or Config.Grace after the first that had something. A CPS that has nothing is asked again for as long
-// as a record may still be on its way (oob.Row, Patience). NotFound means that all CPSs answered and none has anything.
-func (c *Client) Retrieve(ctx context.Context, k oob.Key) ([]string, error) {
-	if fault := checkKey(k); fault != nil {
-		return nil, fault
-	}
-	path := atis.Path(k)
-	patience := time.Now().Add(k.Profile.Row().Patience)
-	r, fault := c.begin(ctx, oob.ActionRetrieve, func(cps *peer) try {
-		return func(ctx context.Context) ([]string, *failure) {
-			token, failed := c.mint(cps, c.access(oob.ActionRetrieve, k)) // each is good for one attempt
-			if failed != nil {
-				return nil, failed
-			}
-			passports, failed := cps.retrieve(ctx, path, token)
-			if failed != nil && failed.fault.Kind == oob.NotFound {
-				failed.again, failed.until = !c.config.NotFoundFinal, patience
-			}
-			return passports, failed
-		}
-	})
-	if fault != nil {
-		return nil, fault
-	}
-	defer r.leave()
-	if lists := c.gather(r); len(lists) > 0 {
-		return union(lists), nil
-	}
-	return nil, r.fault()
 }
 
 // gather waits for as many answers as are worth waiting for, and gives those that hold PASSporTs.
@@ -124,42 +186,14 @@ func (c *Client) gather(r *round) (lists [][]string) {
 	return lists
 }
 
-// checkKey reads the key as a CPS will read it from the path.
-func checkKey(k oob.Key) *oob.Fault {
-	if k.Profile.Row() == (oob.Row{}) {
+// check refuses a key of no profile, one that a CPS would refuse, and what cannot be proven.
+func (c *Client) check(action oob.Action, k oob.Key) *oob.Fault {
+	d, known := c.dialects[k.Profile]
+	if !known {
 		return oob.Faultf(oob.Malformed, "the key is of no profile")
 	}
-	read, err := atis.ReadKey(k.Profile, func(name string) string {
-		return map[string]string{"spc": k.SPC, "dest": k.Dest.String(), "orig": k.Orig.String()}[name]
-	})
-	if err != nil {
-		return oob.FaultOf(err)
+	if fault := d.check(k); fault != nil {
+		return fault
 	}
-	if read != k {
-		return oob.Faultf(oob.Malformed, "the key has an SPC that its profile does not know")
-	}
-	return nil
-}
-
-// access is what both operations put into a token: sub in the mesh form, spc in the agreed (ATIS-1000096 §7,
-// ATIS-1000105 §7).
-func (c *Client) access(action oob.Action, k oob.Key) oob.Access {
-	a := oob.Access{Action: action, Issuer: c.config.SPC, IssuedAt: c.config.Now(), Dest: k.Dest, Orig: k.Orig}
-	if k.Profile.Row().KeyedBySPC {
-		a.SPC = k.SPC
-	} else {
-		a.Subject = c.config.SPC
-	}
-	return a
-}
-
-// mint makes a token for one CPS. What it costs is the signature.
-func (c *Client) mint(cps *peer, a oob.Access) (string, *failure) {
-	a.Audience = []string{cps.audience}
-	a.ID = uuid.New()
-	token, err := proof.Sign(c.config.Key, c.config.X5U, atis.WriteAccess(a))
-	if err != nil {
-		return "", &failure{ours: true, fault: oob.Faultf(oob.Internal, "").Because(err)}
-	}
-	return token, nil
+	return c.checkProof(action, k)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"net/http"
 	"reflect"
 	"strings"
@@ -326,6 +327,14 @@ func TestNewRefuses(t *testing.T) {
 		{"no key", func(c *cpsclient.Config) { c.Key = nil }, "key"},
 		{"key on another curve", func(c *cpsclient.Config) { c.Key = p384 }, "P-256"},
 		{"no x5u", func(c *cpsclient.Config) { c.X5U = "" }, "x5u"},
+		{"nothing to prove itself with", func(c *cpsclient.Config) { c.SPC, c.Key, c.X5U = "", nil, "" }, "certificate"},
+		{"a certificate alone", func(c *cpsclient.Config) { *c = l.shown(l.upstream, c.CPSs[0].URL) }, ""},
+		{"a certificate without its key", func(c *cpsclient.Config) {
+			*c = l.shown(l.upstream, c.CPSs[0].URL)
+			c.Certificate.PrivateKey = nil
+		}, "no key"},
+		{"a certificate that is none", func(c *cpsclient.Config) { c.Certificate = &tls.Certificate{} }, "no chain"},
+		{"an SPC and a number", func(c *cpsclient.Config) { c.Number, _ = number(dest).Number() }, "not both"},
 		{"http", func(c *cpsclient.Config) { c.CPSs[0].URL = "http://cps.example" }, "https"},
 		{"no scheme", func(c *cpsclient.Config) { c.CPSs[0].URL = "cps.example" }, "https"},
 		{"no host", func(c *cpsclient.Config) { c.CPSs[0].URL = "https:///x" }, "host"},

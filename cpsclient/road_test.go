@@ -13,7 +13,10 @@ import (
 	"time"
 
 	"github.com/viaduct-oob/viaduct/cpsclient"
+	"github.com/viaduct-oob/viaduct/internal/cps"
 	"github.com/viaduct-oob/viaduct/oob"
+	"github.com/viaduct-oob/viaduct/oobtest"
+	"github.com/viaduct-oob/viaduct/stircert"
 )
 
 // start runs a server on a real socket.
@@ -68,6 +71,46 @@ func TestRoadOverSockets(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// A whole CPS on a real socket, as it is served, and certificates in TLS: publish, push, retrieve.
+func TestRFC9888_S5_RoadToAWholeCPS(t *testing.T) {
+	l := openLaboratory()
+	whole, err := oobtest.StartCPS(l.pki, l.repository, oobtest.CPSConfig{Service: cps.Config{Numbering: numbering{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = whole.Close() })
+	for _, transport := range bothTransports {
+		for _, form := range providerForms {
+			up, down := open(t, l.shown(l.upstream, whole.URL)), open(t, l.shown(l.downstream, whole.URL))
+			came, alive := make(chan cpsclient.Event, 10), make(chan bool, 10)
+			s, err := down.Subscribe(t.Context(), cpsclient.SubscribeConfig{
+				Profile: form, Resources: []stircert.Resource{resource(t, "0-"+downstreamSPC)}, Transport: transport,
+				Receive: func(e cpsclient.Event) { came <- e }, Alive: func(up bool) { alive <- up },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !<-alive {
+				t.Fatalf("%s %s: %+v", transport, form, s.Stats())
+			}
+			p := l.publication(t, form)
+			if err := up.Publish(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+			for e := range came { // what the other transport was told of comes first
+				if slices.Equal(e.Passports, p.Passports) {
+					break
+				}
+			}
+			if got, err := down.Retrieve(t.Context(), p.Key); err != nil || !slices.Contains(got, p.Passports[0]) {
+				t.Errorf("%s %s: got %d, %v", transport, form, len(got), err)
+			}
+			down.Close()
+			s.Wait()
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/viaduct-oob/viaduct/internal/wire/rfc9888"
 	"github.com/viaduct-oob/viaduct/oob"
 )
 
@@ -17,6 +18,11 @@ type round struct {
 	left    chan struct{} // closed when nobody waits any more
 	quit    chan struct{} // closed when no further attempt is to begin: left, or nil when they go on
 	heard   []answer      // the latest of each CPS
+
+	// patience is until when what is not there may be on its way; zero for not at all. patient says that a CPS may be asked
+	// to answer only when it is.
+	patience time.Time
+	patient  bool
 }
 
 // answer is how one attempt at one CPS ended.
@@ -27,18 +33,23 @@ type answer struct {
 	last      bool       // this CPS is not asked again
 }
 
-// try is one attempt at one CPS.
-type try func(context.Context) ([]string, *failure)
+// try is one attempt at one CPS, which is asked to hold its answer until there is something, at most for hold.
+type try func(ctx context.Context, hold time.Duration) ([]string, *failure)
 
 // begin asks all CPSs. prepare makes the attempts at one CPS; it is called once for each, at the same time. Attempts
 // are not bound to ctx but to the budget: one that nobody waits for still tells the breaker how its CPS is, and a
-// publication still arrives. Only of that further attempts are made even then.
-func (c *Client) begin(ctx context.Context, action oob.Action, prepare func(p *peer) try) (*round, *oob.Fault) {
+// publication or a consumption still arrives. Only of these further attempts are made even then.
+func (c *Client) begin(
+	ctx context.Context, action oob.Action, patience time.Time, patient bool, prepare func(p *peer) try,
+) (*round, *oob.Fault) {
 	if err := ctx.Err(); err != nil {
 		return nil, outOfTime().Because(err)
 	}
-	r := &round{action: action, answers: make(chan answer), left: make(chan struct{}), heard: make([]answer, len(c.peers))}
-	if action != oob.ActionPublish {
+	r := &round{
+		action: action, answers: make(chan answer), left: make(chan struct{}), heard: make([]answer, len(c.peers)),
+		patience: patience, patient: patient,
+	}
+	if action == oob.ActionRetrieve {
 		r.quit = r.left
 	}
 	budget := time.Now().Add(c.config.Budget)
@@ -63,14 +74,14 @@ func (c *Client) begin(ctx context.Context, action oob.Action, prepare func(p *p
 // pursue makes attempts at one CPS until one succeeds, or another would be of no use or too late.
 func (c *Client) pursue(ctx context.Context, r *round, cps int, ask try) {
 	for pause := c.config.Retry; ; pause *= 2 {
-		passports, failed := c.attempt(ctx, r.action, c.peers[cps], ask)
+		passports, failed := c.attempt(ctx, r, c.peers[cps], ask)
 		if failed == nil {
 			r.tell(answer{cps: cps, passports: passports, last: true})
 			return
 		}
 		wait := max(pause, failed.fault.RetryAfter)
 		last := !failed.again || remaining(ctx) <= wait ||
-			!failed.until.IsZero() && time.Now().Add(wait).After(failed.until)
+			failed.fault.Kind == oob.NotFound && time.Now().Add(wait).After(r.patience)
 		r.tell(answer{cps: cps, fault: failed.fault, last: last})
 		if last || !r.wait(ctx, wait) {
 			return
@@ -79,17 +90,18 @@ func (c *Client) pursue(ctx context.Context, r *round, cps int, ask try) {
 }
 
 // attempt lets the breaker decide and learn.
-func (c *Client) attempt(ctx context.Context, action oob.Action, p *peer, ask try) (passports []string, failed *failure) {
+func (c *Client) attempt(ctx context.Context, r *round, p *peer, ask try) (passports []string, failed *failure) {
 	began := time.Now()
-	defer func() { tellObserver(ctx, p, action, began, len(passports), failed) }()
+	defer func() { tellObserver(ctx, p, r.action, began, len(passports), failed) }()
 	probe, ok := p.breaker.enter(c.config.Now())
 	if !ok {
 		return nil, &failure{fault: oob.Faultf(oob.PeerFailed, "the CPS has failed before and is left alone").Because(errOpen)}
 	}
 	whole := remaining(ctx) > c.config.Timeout*9/10 // else silence is the budget's doing
-	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	hold := r.hold(p, c.config.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout+hold)
 	defer cancel()
-	passports, failed = ask(ctx)
+	passports, failed = ask(ctx, hold)
 	shown := well
 	switch {
 	case failed == nil:
@@ -101,6 +113,18 @@ func (c *Client) attempt(ctx context.Context, action oob.Action, p *peer, ask tr
 	p.breaker.leave(probe, shown, c.config.Now())
 	p.tally.add(failed)
 	return passports, failed
+}
+
+// hold is for how long a CPS is asked to hold its answer: whole seconds, as the preference has them, as many as a record may
+// still be on its way, and no more than leave time for the answer. Over HTTP/1.1 none: requests that wait there would take the
+// connections that others need.
+func (r *round) hold(p *peer, timeout time.Duration) time.Duration {
+	if !r.patient || !p.multiplexed.Load() {
+		return 0
+	}
+	useful := time.Until(r.patience) + time.Second - 1
+	hold := min(useful, remaining(r.over)-timeout, rfc9888.WaitMax)
+	return max(hold, 0).Truncate(time.Second)
 }
 
 // remaining is the time until the deadline that every ctx in a round has.

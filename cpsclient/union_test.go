@@ -134,24 +134,34 @@ func FuzzAnswer(f *testing.F) {
 	for _, c := range answers {
 		f.Add(c.answer.status, c.answer.retryAfter, c.answer.body, c.answer.breaksOff)
 	}
+	for _, body := range []string{"a.b.c\nd.e.f", `["/cps/19032469103/ppts/1"]`, `[]`, `["//a.example"]`} {
+		f.Add(200, "", body, false)
+	}
 	f.Fuzz(func(t *testing.T, status int, retryAfter, body string, breaksOff bool) {
 		answer := fixedAnswer{status, retryAfter, body, breaksOff}
 		passports, fault := cpsclient.JudgeRetrieve(answer)
-		checkFault(t, fault)
-		if (fault == nil) == (len(passports) == 0) {
-			t.Fatalf("%d PASSporTs and fault %v", len(passports), fault)
-		}
-		for _, p := range passports {
-			if p == "" || len(p) > oob.PassportBytesMax || strings.ContainsAny(p, " \r\n\"") {
-				t.Fatalf("PASSporT %q", p)
-			}
-		}
+		checkRetrieved(t, passports, fault)
+		passports, fault = cpsclient.JudgeCollection(t, cpsclient.Config{CPSs: []cpsclient.CPS{{URL: "https://cps.example"}}}, keyOf(oob.RFC9888), answer)
+		checkRetrieved(t, passports, fault)
 		fault = cpsclient.JudgePublish(answer)
 		checkFault(t, fault)
 		if fault == nil && status != 200 && status != 201 {
 			t.Fatalf("%d counts as stored", status)
 		}
 	})
+}
+
+func checkRetrieved(t *testing.T, passports []string, fault *oob.Fault) {
+	t.Helper()
+	checkFault(t, fault)
+	if (fault == nil) == (len(passports) == 0) {
+		t.Fatalf("%d PASSporTs and fault %v", len(passports), fault)
+	}
+	for _, p := range passports {
+		if p == "" || len(p) > oob.PassportBytesMax || strings.ContainsAny(p, " \r\n\"") {
+			t.Fatalf("PASSporT %q", p)
+		}
+	}
 }
 
 func checkFault(t *testing.T, fault *oob.Fault) {

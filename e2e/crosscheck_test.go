@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,10 +13,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/viaduct-oob/viaduct/internal/porttest"
 )
 
 // The call of all cross-checks: programs that others have written judge our tokens, and we theirs.
@@ -181,50 +181,12 @@ func untilTheEnd(t *testing.T, cmd *exec.Cmd) {
 	})
 }
 
-// ports gives out loopback ports below those that the kernel gives to whoever wants any, from 32768 on. They come in blocks; who
-// listens on the first port of one has all of it, so that tests of several processes never meet.
-var ports struct {
-	mu         sync.Mutex
-	next, last int            // guarded by mu
-	held       []net.Listener // guarded by mu
-}
-
-const portBlock = 1000
-
-func nextPort(t *testing.T) int {
-	t.Helper()
-	ports.mu.Lock()
-	defer ports.mu.Unlock()
-	for first := 10_000; ports.next == ports.last; first += portBlock {
-		if first >= 32_000 {
-			t.Fatal("no block of ports is free")
-		}
-		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first)); err == nil {
-			ports.held = append(ports.held, listener)
-			ports.next, ports.last = first+1, first+portBlock
-		}
-	}
-	ports.next++
-	return ports.next - 1
-}
-
-// freeAddress is a loopback address that nobody uses, and that nobody is given by chance; see [freeport].
+// freeAddress is a loopback address that nobody uses.
 func freeAddress(t *testing.T, network string) string {
 	t.Helper()
-	for {
-		address := fmt.Sprintf("127.0.0.1:%d", nextPort(t))
-		if network == "udp" {
-			if conn, err := net.ListenPacket(network, address); err == nil {
-				conn.Close()
-				return address
-			}
-			continue
-		}
-		if listener, err := net.Listen(network, address); err == nil {
-			listener.Close()
-			return address
-		}
-	}
+	address, err := porttest.Address(network)
+	check(t, err)
+	return address
 }
 
 // wayward starts two hosts that answer as no repository should, and gives their URLs: one over plain http, and one that

@@ -22,6 +22,7 @@ import (
 	// The binary is built by a child process, of which the test cache knows nothing; this makes it run again when what
 	// the binary is made of has changed.
 	_ "github.com/viaduct-oob/viaduct/internal/app"
+	"github.com/viaduct-oob/viaduct/internal/porttest"
 	"github.com/viaduct-oob/viaduct/oobtest"
 )
 
@@ -71,14 +72,12 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// freeport NAME… sets each variable to a loopback address that nobody listens on. Another process may take it first; the
-// range of ephemeral ports is wide.
+// freeport NAME… sets each variable to a loopback address that nobody uses.
 func freeport(ts *testscript.TestScript, neg bool, names []string) {
 	for _, name := range names {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		address, err := porttest.Address("tcp")
 		ts.Check(err)
-		defer listener.Close() // all are open at the same time, so that no two are the same
-		ts.Setenv(name, listener.Addr().String())
+		ts.Setenv(name, address)
 	}
 }
 

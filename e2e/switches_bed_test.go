@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/viaduct-oob/viaduct/internal/stoptest"
 )
 
 // What the switch beds need beside ourselves (Debian).
@@ -75,6 +76,7 @@ type server struct {
 	config string
 	cmd    *exec.Cmd
 	at     map[string]string // addresses by the names in the line that it says when it serves: management, sip_udp, sip_tcp, cps
+	said   *spoken           // on standard error
 	in     *place
 }
 
@@ -91,11 +93,11 @@ func (b *bed) serve(t *testing.T, in *place, config string) *server {
 func (s *server) start(t *testing.T) {
 	t.Helper()
 	s.cmd = s.in.command(filepath.Join(binDir, "viaduct"), "serve", "--config", s.config)
-	var said spoken
-	s.cmd.Stderr = &said
+	s.said = &spoken{}
+	s.cmd.Stderr = s.said
 	untilTheEnd(t, s.cmd)
-	said.wait(t, "msg=serving ")
-	_, line, _ := strings.Cut(said.String(), "msg=serving ")
+	s.said.wait(t, "msg=serving ")
+	_, line, _ := strings.Cut(s.said.String(), "msg=serving ")
 	line, _, _ = strings.Cut(line, "\n")
 	s.at = map[string]string{}
 	for _, pair := range servingPair.FindAllStringSubmatch(line, -1) {
@@ -111,20 +113,14 @@ func (s *server) uri(road string) string { return "sip:" + s.at["sip_"+road] + "
 func (s *server) hang(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }) // before it is told to end, which it would not hear
-	check(t, s.cmd.Process.Signal(syscall.SIGSTOP))
+	check(t, stoptest.Stop(s.cmd.Process))
 }
 
-// kill ends the process at once, and waits until nobody listens at its addresses.
+// kill ends the process at once, and waits until it has: then nobody listens at its addresses.
 func (s *server) kill(t *testing.T) {
 	t.Helper()
 	check(t, s.cmd.Process.Kill())
-	await(t, "end of a killed process", func() bool {
-		conn, err := net.Dial("tcp", s.at["management"])
-		if err == nil {
-			conn.Close()
-		}
-		return err != nil
-	})
+	_ = s.cmd.Wait() // ended by a signal
 }
 
 // get fetches a page for operators.

@@ -45,7 +45,8 @@ func (m message) value(t *testing.T, field string) string {
 	return strings.Join(values, "\n")
 }
 
-// got gives the messages that a phone has got whose first line begins with that, such as "INVITE " or "SIP/2.0 ".
+// got gives the messages that a phone has got whose first line begins with that, such as "INVITE " or "SIP/2.0 ". What comes again
+// because nobody has answered within half a second counts once.
 func (p *phone) got(t *testing.T, first string) (messages []message) {
 	t.Helper()
 	text, err := os.ReadFile(p.trace)
@@ -55,7 +56,7 @@ func (p *phone) got(t *testing.T, first string) (messages []message) {
 	check(t, err)
 	for _, part := range strings.Split(string(text), "\n-----------------------------------------------") {
 		head, text, found := strings.Cut(part, "\n\n")
-		if found && strings.Contains(head, " message received ") && strings.HasPrefix(text, first) {
+		if found && strings.Contains(head, " message received ") && strings.HasPrefix(text, first) && !slices.Contains(messages, message(text)) {
 			messages = append(messages, message(text))
 		}
 	}
@@ -111,7 +112,7 @@ func (in *place) call(t *testing.T, by *border, scenario string, calls int, fiel
 func (in *place) calls(t *testing.T, p *phone, by *border, scenario, uri string, fields []string, args ...string) *exec.Cmd {
 	t.Helper()
 	args = append([]string{by.address, "-key", "uri", uri, "-key", "extra", strings.Join(fields, "\r\n"), "-s", "+" + caller,
-		"-timeout", fmt.Sprintf("%.0fs", patience.Seconds()), "-timeout_error"}, args...)
+		"-timeout", fmt.Sprintf("%.0fs", 3*patience.Seconds()), "-timeout_error"}, args...)
 	return in.sipp(t, p, scenario, args...)
 }
 

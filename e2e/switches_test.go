@@ -164,22 +164,23 @@ func TestSwitchFailsOpen(t *testing.T) {
 		edit   []string
 		broken func(t *testing.T, b *bed, element *server)
 		says   string // Kamailio does, unless nothing was wrong
+		own    bool   // it is the switch's own patience that ends
 	}{
-		"hung":         {"sip-out", nil, func(t *testing.T, _ *bed, element *server) { element.hang(t) }, "408; "},
-		"down":         {"sip-out", nil, func(t *testing.T, _ *bed, element *server) { element.kill(t) }, "viaduct: "},
-		"row unknown":  {"elsewhere", nil, nil, ""},
-		"stranger":     {"sip-out", []string{"127.0.0.0/8", "192.0.2.0/24", "{client: switch,", "{sources: [192.0.2.0/24], client: switch,"}, nil, "403; "},
-		"nothing, 503": {"transit-out", []string{"mode: publish\n", "mode: publish\n    nothing: 503\n"}, nil, "503; "},
+		"hung":         {"sip-out", nil, func(t *testing.T, _ *bed, element *server) { element.hang(t) }, "408; ", true},
+		"down":         {"sip-out", nil, func(t *testing.T, _ *bed, element *server) { element.kill(t) }, "viaduct: ", true},
+		"row unknown":  {"elsewhere", nil, nil, "", false},
+		"stranger":     {"sip-out", []string{"127.0.0.0/8", "192.0.2.0/24", "{client: switch,", "{sources: [192.0.2.0/24], client: switch,"}, nil, "403; ", false},
+		"nothing, 503": {"transit-out", []string{"mode: publish\n", "mode: publish\n    nothing: 503\n"}, nil, "503; ", false},
 		"silent after 100": {"tdm-out", nil, func(t *testing.T, b *bed, _ *server) {
 			b.serve(t, here, "viaduct.yaml").hang(t)
-		}, "408; "},
+		}, "408; ", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onEachRoad(t, func(t *testing.T, road string) {
 				b := newBed(t)
 				b.edit(t, "switches/1234.yaml", c.edit...)
 				element, far := b.serve(t, here, "switches/1234.yaml"), here.answers(t, "uas.xml")
-				by := b.border(t, here, []string{element.uri(road)}, far.address, ownPatience)
+				by := b.border(t, here, []string{element.uri(road)}, far.address, map[bool]map[string]string{true: ownPatience}[c.own])
 				if c.broken != nil {
 					c.broken(t, b, element)
 				}
@@ -193,7 +194,10 @@ func TestSwitchFailsOpen(t *testing.T) {
 				}
 				if c.says == "" {
 					silent(t, by)
-				} else if by.said.count(c.says) != 1 || by.said.count("goes on") != 1 {
+					return
+				}
+				by.said.wait(t, "goes on\n") // which may come later than the call
+				if by.said.count(c.says) != 1 || by.said.count("goes on") != 1 {
 					t.Errorf("kamailio does not say %q, once:\n%s", c.says, by.said)
 				}
 			})
@@ -289,11 +293,9 @@ func TestRFC9410_S4_ReasonGoesBack(t *testing.T) {
 func TestSwitchProbes(t *testing.T) {
 	onEachRoad(t, func(t *testing.T, road string) {
 		b := newBed(t)
+		b.comesBack(t)
+		b.edit(t, "switches/1234.yaml", "log:\n", "drain:\n  delay: 1m\nlog:\n")
 		element := b.serve(t, here, "switches/1234.yaml")
-		element.kill(t)
-		b.edit(t, "switches/1234.yaml", `udp: ["127.0.0.1:0"]`, `udp: ["`+element.at["sip_udp"]+`"]`, `tcp: ["127.0.0.1:0"]`, `tcp: ["`+element.at["sip_tcp"]+`"]`,
-			"log:\n", "drain:\n  delay: 1m\nlog:\n")
-		element.start(t)
 		far := here.answers(t, "uas.xml")
 		by := b.border(t, here, []string{element.uri(road)}, far.address, map[string]string{"VIADUCT_PROBE": "1"})
 		await(t, "OPTIONS", func() bool { return element.metric(t, "oob_sip_requests_total", `method="OPTIONS"`) > 0 })
@@ -315,10 +317,17 @@ func TestSwitchProbes(t *testing.T) {
 	})
 }
 
+// comesBack has an element listen where it does again after a restart, and nobody else meanwhile.
+func (b *bed) comesBack(t *testing.T) {
+	t.Helper()
+	b.edit(t, "switches/1234.yaml", `udp: ["127.0.0.1:0"]`, `udp: ["`+freeAddress(t, "udp")+`"]`, `tcp: ["127.0.0.1:0"]`, `tcp: ["`+freeAddress(t, "tcp")+`"]`)
+}
+
 // TestSwitchOutlivesItsElement kills the element while calls come, and starts it again: no call is lost.
 func TestSwitchOutlivesItsElement(t *testing.T) {
 	onEachRoad(t, func(t *testing.T, road string) {
 		b := newBed(t)
+		b.comesBack(t)
 		element, far := b.serve(t, here, "switches/1234.yaml"), here.answers(t, "uas.xml")
 		by := b.border(t, here, []string{element.uri(road)}, far.address, ownPatience)
 		callers := here.phone(t)
@@ -333,7 +342,6 @@ func TestSwitchOutlivesItsElement(t *testing.T) {
 		arrives("a signed call", true, 0)
 		element.kill(t)
 		arrives("a call that is not signed", false, 0)
-		b.edit(t, "switches/1234.yaml", `udp: ["127.0.0.1:0"]`, `udp: ["`+element.at["sip_udp"]+`"]`, `tcp: ["127.0.0.1:0"]`, `tcp: ["`+element.at["sip_tcp"]+`"]`)
 		since := len(far.got(t, "INVITE "))
 		element.start(t)
 		arrives("a signed call after the restart", true, since)
@@ -344,12 +352,12 @@ func TestSwitchOutlivesItsElement(t *testing.T) {
 	})
 }
 
-// pair has the elements publish to two CPSs and ask both, the second one at another address, within a second.
-func (b *bed) pair(t *testing.T) {
+// pair has the elements publish to two CPSs and ask both, the second one at another address, within a time.
+func (b *bed) pair(t *testing.T, budget string) {
 	t.Helper()
 	second := freeAddress(t, "tcp")
 	for _, file := range []string{"switches/1234.yaml", "switches/567B.yaml"} {
-		b.edit(t, file, "cps: [lab]", "cps: [lab, twin]", "budget: 5s", "budget: 1s", "      audience: localhost\n", "      audience: localhost\n    - {name: twin, url: \"https://"+second+"\", audience: localhost}\n")
+		b.edit(t, file, "cps: [lab]", "cps: [lab, twin]", "budget: 5s", "budget: "+budget, "      audience: localhost\n", "      audience: localhost\n    - {name: twin, url: \"https://"+second+"\", audience: localhost}\n")
 	}
 	text, err := os.ReadFile(b.lab.path("viaduct.yaml"))
 	check(t, err)
@@ -360,14 +368,15 @@ func (b *bed) pair(t *testing.T) {
 // with one of them left nothing is lost.
 func TestSwitchWithoutCPSs(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ serve, hang, cause string }{
-		"one gone": {"twin.yaml", "", ""}, "one hung": {"twin.yaml", "viaduct.yaml", ""},
-		"both gone": {"", "", "cps-failed"}, "both hung": {"", "viaduct.yaml twin.yaml", "cps-timeout"},
+	for name, c := range map[string]struct{ serve, hang, cause, budget string }{
+		"one gone": {"twin.yaml", "", "", "5s"}, "one hung": {"twin.yaml", "viaduct.yaml", "", "5s"},
+		"both gone": {"", "", "cps-failed", "5s"},
+		"both hung": {"", "viaduct.yaml twin.yaml", "cps-timeout", "1s"}, // in which nothing need succeed; in a longer one both would be left alone
 	} {
 		t.Run(name, func(t *testing.T) {
 			onEachRoad(t, func(t *testing.T, road string) {
 				b := newBed(t)
-				b.pair(t)
+				b.pair(t, c.budget)
 				for _, config := range strings.Fields(c.serve) {
 					b.serve(t, here, config)
 				}

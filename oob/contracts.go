@@ -3,6 +3,8 @@ package oob
 import (
 	"context"
 	"time"
+
+	"github.com/viaduct-oob/viaduct/tn"
 )
 
 // Outcome says what an act of publishing or spending did.
@@ -29,6 +31,19 @@ type Store interface {
 	// Retrieve gives the live records under k, newest first. There being none is not an error.
 	Retrieve(ctx context.Context, k Key) ([]Record, error)
 
+	// RetrieveCalled gives the live records of a profile whose called party is dest, whoever calls, newest first, at most
+	// limit of them: when there are more, of each publisher in turn. There being none is not an error.
+	RetrieveCalled(ctx context.Context, p Profile, dest tn.Number, limit int) ([]Held, error)
+	// FindCalled is RetrieveCalled of those alone that hold the PASSporT which id names.
+	FindCalled(ctx context.Context, p Profile, dest tn.Number, id string) ([]Held, error)
+	// Consume takes away the records under a key that hold a PASSporT, and until c.Until none that holds it is laid there any
+	// more. Once it has answered they are not served. It answers Created to whoever was first, whether there was a record
+	// already or not, and Repeated to the same again. Faults: Replayed (somebody else was first), Overloaded (no more can be
+	// remembered).
+	Consume(ctx context.Context, c Consumption) (Outcome, error)
+	// Consumed tells whether the PASSporT that id names, see [PassportID], has been consumed under k. It lets a caller answer
+	// before costly checks; only Publish and Consume decide.
+	Consumed(k Key, id string) bool
 	// Spend remembers the use of a token that changes nothing else, once: Replayed when it was used before, with
 	// whatever Body; Overloaded when no more tokens can be remembered.
 	Spend(ctx context.Context, use TokenUse) error
@@ -64,4 +79,12 @@ type Publisher interface {
 // being there is the Fault NotFound; any other Fault means that the answer is not known.
 type Retriever interface {
 	Retrieve(ctx context.Context, k Key) ([]string, error)
+}
+
+// Numbering tells which providers numbers belong to now, portability included. No certificate says that, and RFC 9888 §10
+// cannot do without it.
+type Numbering interface {
+	// SPCs gives the service provider codes that hold n, mostly one. NotFound means that nothing is known of n; any other
+	// Fault that the answer could not be had. It does not outlast ctx.
+	SPCs(ctx context.Context, n tn.Number) ([]string, error)
 }

@@ -20,6 +20,7 @@ const (
 	WrongPath
 	WrongMethod
 	WrongMedia
+	NotAcceptable
 	TooLarge
 	TooSlow
 	Unproven
@@ -59,6 +60,7 @@ var faultRows = [kindEnd]FaultRow{
 	WrongPath:             {"wrong-path", "Not Found", 404, 0, "RFC 9110 §15.5.5"},
 	WrongMethod:           {"wrong-method", "Method Not Allowed", 405, 0, "RFC 9110 §15.5.6"},
 	WrongMedia:            {"wrong-media", "Unsupported Media Type", 415, 0, "RFC 9110 §15.5.16"},
+	NotAcceptable:         {"not-acceptable", "Not Acceptable", 406, 0, "RFC 9110 §15.5.7"},
 	TooLarge:              {"too-large", "Content Too Large", 413, 0, "RFC 9110 §15.5.14"},
 	TooSlow:               {"too-slow", "Request Timeout", 408, 0, "RFC 9110 §15.5.9"},
 	Unproven:              {"unproven", "Unauthorized", 401, 0, "ATIS-1000096 §7"},

@@ -9,6 +9,10 @@
 package oob
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/stircert"
@@ -25,7 +29,8 @@ const (
 )
 
 // Key is the slot under which records of one call are found. Keys are comparable with ==. In the agreed form SPC is
-// the upstream provider, the one who published; in the mesh form it is empty.
+// the upstream provider, the one who published; in the company form it is the terminating one, who reads; elsewhere it is
+// empty.
 type Key struct {
 	Profile Profile
 	SPC     string
@@ -41,6 +46,10 @@ type Publication struct {
 	Received  time.Time // by the clock of the CPS; zero on the client's side
 	Expires   time.Time // the instant from which it must not be served; zero on the client's side means the CPS's default
 	Use       TokenUse  // the access token that was spent on it; zero on the client's side
+
+	// Token is the publisher's access token where the record is to be passed on to other CPSs with it (ATIS-1000096 §7,
+	// republish); else empty. The shelf does not keep it.
+	Token string
 }
 
 // Record is what one publication left under its key.
@@ -49,6 +58,40 @@ type Record struct {
 	Publisher string
 	Received  time.Time
 	Expires   time.Time
+}
+
+// Held is a record with the key that it lies under.
+type Held struct {
+	Key Key
+	Record
+}
+
+// Consumption is one act of consuming: a reader has no more need of what holds a PASSporT, because its call has come.
+type Consumption struct {
+	Key      Key
+	Passport string    // see PassportID
+	By       [8]byte   // who consumes, and at which of his requests: a second with an equal By is his retry
+	Until    time.Time // until when the PASSporT could be published again, and so must be kept away
+}
+
+// PassportID names a PASSporT where its text would be too long, in paths: the same everywhere, and of no use to whoever
+// does not have the PASSporT already. 22 characters of base64url.
+func PassportID(compact string) string {
+	// Without the signature: whoever has one can make another that verifies as well, with n-s for s.
+	if end := strings.LastIndexByte(compact, '.'); end >= 0 {
+		compact = compact[:end]
+	}
+	hash := sha256.Sum256([]byte(compact))
+	return base64.RawURLEncoding.EncodeToString(hash[:16])
+}
+
+// PassportHash gives the bytes that a PassportID is the text of; false when it is none.
+func PassportHash(id string) (hash [16]byte, ok bool) {
+	if len(id) != base64.RawURLEncoding.EncodedLen(len(hash)) {
+		return hash, false
+	}
+	_, err := base64.RawURLEncoding.Strict().Decode(hash[:], []byte(id))
+	return hash, err == nil
 }
 
 // TokenUse is one use of an access token, for the refusal of replays. ID says which token, over action, iss and jti;
@@ -62,10 +105,13 @@ type TokenUse struct {
 // Action is what an access token permits (ATIS-1000096 §7, claim action).
 type Action string
 
-// The actions of the ATIS forms.
+// The actions. The ATIS forms have the first two, and where CPSs relay (Row.Relayed) the third.
 const (
-	ActionPublish  Action = "publish"
-	ActionRetrieve Action = "retrieve"
+	ActionPublish   Action = "publish"
+	ActionRetrieve  Action = "retrieve"
+	ActionRepublish Action = "republish" // of a CPS, which passes on what was published to it
+	ActionSubscribe Action = "subscribe"
+	ActionConsume   Action = "consume"
 )
 
 // Access is what a requester has put its signature under: the claims of an access token, as its dialect decoded
@@ -86,8 +132,20 @@ type Access struct {
 
 // Principal is who asks, once proven.
 type Principal struct {
-	SPC   string              // the SPC in whose name it asks; one of those in Scope
+	SPC   string              // the SPC in whose name it asks; one of those in Scope. Empty when Scope has numbers alone, and when it did not say which of several
 	Scope stircert.TNAuthList // what its certificate is authoritative for
 	Cert  [32]byte            // SHA-256 of the certificate that proved it
-	X5U   string              // where that certificate was fetched
+	X5U   string              // where that certificate was fetched; empty when the requester showed it
+
+	// Account is whom its requests and records are counted to: its SPC, or what stands for its certificate.
+	Account string
+}
+
+// AccountOf is the account of whoever holds a certificate with this list: its SPC when it has exactly one, else what stands
+// for the holder, see trust.Verifier.Holder.
+func AccountOf(scope stircert.TNAuthList, holder [32]byte) string {
+	if len(scope.SPCs) == 1 {
+		return scope.SPCs[0]
+	}
+	return hex.EncodeToString(holder[:8])
 }

@@ -1,6 +1,7 @@
 package oobtest
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"errors"
@@ -13,8 +14,10 @@ import (
 	"github.com/viaduct-oob/viaduct/internal/cps"
 	"github.com/viaduct-oob/viaduct/internal/httpapi"
 	"github.com/viaduct-oob/viaduct/internal/proof"
+	"github.com/viaduct-oob/viaduct/internal/push"
 	"github.com/viaduct-oob/viaduct/internal/store"
 	"github.com/viaduct-oob/viaduct/internal/store/local"
+	"github.com/viaduct-oob/viaduct/internal/turnstile"
 	"github.com/viaduct-oob/viaduct/internal/wire/atis"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/trust"
@@ -25,7 +28,8 @@ type CPSConfig struct {
 	Service   cps.Config     // Store, Inspector and Audience are filled in where they are zero
 	Inspector *cps.Inspector // Verifier is filled in; default cps.InspectVerify
 	Store     store.Config
-	Door      httpapi.Config   // Service and Verifier are filled in; Log also gets what the server has to say, at level debug
+	Push      push.Config      // Feed is filled in, and Numbering where it is zero
+	Door      httpapi.Config   // Service and Verifier are filled in; Log also gets what the server has to say, at level debug; a Turnstile of its own refuses nobody
 	Trust     trust.Config     // Anchors are filled in, and the repository among the laboratory's hosts
 	Now       func() time.Time // the clock of everything; default time.Now
 }
@@ -41,8 +45,10 @@ type CPS struct {
 	Service  *cps.Service
 	Verifier *trust.Verifier
 	Store    *store.Store
+	Hub      *push.Hub
 
-	server *http.Server
+	server *httpapi.Server
+	stop   context.CancelFunc // of the hub
 }
 
 // StartCPS starts a CPS that believes pki and nobody else. The caller closes it.
@@ -55,7 +61,21 @@ func StartCPS(pki *PKI, repository *Repository, c CPSConfig) (*CPS, error) {
 	if c.Store.Now == nil {
 		c.Store.Now = c.Now
 	}
+	if c.Store.FeedProfiles == nil {
+		c.Store.FeedProfiles = []oob.Profile{oob.RFC9888, oob.Company}
+	}
 	s.Store = local.Open(c.Store)
+	var ctx context.Context
+	ctx, s.stop = context.WithCancel(context.Background())
+	if c.Service.Hub == nil {
+		c.Push.Feed, c.Push.Now = s.Store.Feed(), c.Now
+		if c.Push.Numbering == nil {
+			c.Push.Numbering = c.Service.Numbering
+		}
+		c.Service.Hub = push.New(c.Push)
+		go c.Service.Hub.Run(ctx)
+	}
+	s.Hub = c.Service.Hub
 	if c.Inspector == nil {
 		c.Inspector = &cps.Inspector{}
 	}
@@ -84,6 +104,9 @@ func (s *CPS) open(pki *PKI, c CPSConfig) (err error) {
 	}
 	if c.Door.Log == nil {
 		c.Door.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Door.Turnstile == nil { // that the machine is slow is no reason to refuse anything
+		c.Door.Turnstile = turnstile.New(turnstile.Config{Target: time.Hour, Burst: time.Hour})
 	}
 	c.Door.Service, c.Door.Verifier = s.Service, s.Verifier
 	door, err := httpapi.New(c.Door)
@@ -123,6 +146,7 @@ func (s *CPS) Close() error {
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
+	s.stop()
 	s.Verifier.Close()
 	return errors.Join(err, s.Store.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -115,6 +116,11 @@ func (p *Pair) Close() error {
 		errs = append(errs, p.Repository.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// Forms are the profiles in which the path says whose call it is, and an access token who asks: those that a Pair speaks.
+func Forms() []oob.Profile {
+	return slices.DeleteFunc(oob.Profiles(), func(p oob.Profile) bool { return p.Row().CallerInside })
 }
 
 // Key is the key of the call.

@@ -12,8 +12,10 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha1"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
 	"math/big"
 	"net/http"
@@ -127,6 +129,18 @@ type Identity struct {
 
 // KeyPEM is the key in PKCS #8.
 func (id *Identity) KeyPEM() ([]byte, error) { return keyPEM(id.Key) }
+
+// TLS is the certificate with its chain and key as crypto/tls wants it, for who proves itself in the handshake (RFC 9888 §5).
+func (id *Identity) TLS() tls.Certificate {
+	c := tls.Certificate{PrivateKey: id.Key}
+	for rest := id.ChainPEM; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return c
+		}
+		c.Certificate = append(c.Certificate, block.Bytes)
+	}
+}
 
 // Issue issues a certificate and lays its chain into the repository.
 func (p *PKI) Issue(cfg IssueConfig) (*Identity, error) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,20 @@ func TestPKI_DeviationsAreAsAsked(t *testing.T) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})
+	}
+}
+
+func TestIdentity_TLSShowsTheChain(t *testing.T) {
+	pki := newPKI(t, oobtest.PKIConfig{})
+	for _, byRoot := range []bool{false, true} {
+		id := issue(t, pki, oobtest.IssueConfig{SPC: "1234", IssuedByRoot: byRoot})
+		want := [][]byte{id.Certificate.Raw}
+		if !byRoot {
+			want = append(want, pki.Intermediate.Certificate.Raw)
+		}
+		if got := id.TLS(); !reflect.DeepEqual(got.Certificate, want) || got.PrivateKey != id.Key {
+			t.Errorf("%d certificates, want %d", len(got.Certificate), len(want))
+		}
 	}
 }
 

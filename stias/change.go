@@ -35,7 +35,7 @@ func (s *Service) change(to credentials) {
 }
 
 // SetCredential changes to another credential without a gap: next signs once it has been valid for the margin of Config
-// and Config.Served finds it at its x5u. Until then the one before goes on, and next waits; [Service.Reload] looks
+// and Config.Served finds it at its x5u, with the whole path that it is believed by (RFC 9060 §7). Until then the one before goes on, and next waits; [Service.Reload] looks
 // again. It replaces whatever waited. One with the certificate and x5u of the one that signs takes its place at once: it
 // brings the key opened anew, or another chain for the same certificate.
 //
@@ -162,8 +162,13 @@ func (s *Service) unready(ctx context.Context, c Credential) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", NotServed, err)
-	case served.Hash != cert.Hash:
+	case served.Leaf.Hash != cert.Hash:
 		return fmt.Errorf("%w: it serves another one", NotServed)
+	}
+	if s.cfg.Judge != nil {
+		if err := s.cfg.Judge(served); err != nil { // by what is at hand it was believed
+			return fmt.Errorf("%w: it serves no path: %w", NotServed, err)
+		}
 	}
 	return nil
 }

@@ -49,12 +49,12 @@ func newChange(t *testing.T) *change {
 	c.old = c.issue(oobtest.IssueConfig{NotAfter: start.Add(time.Hour)})
 	c.cfg = config(t, c.old)
 	c.cfg.Now, c.cfg.Judge = c.clock, c.judge.Judge
-	c.cfg.Served = func(ctx context.Context, x5u string) (*stircert.Certificate, error) {
+	c.cfg.Served = func(ctx context.Context, x5u string) (*trust.Chain, error) {
 		certs, _, err := repository.Fetch(ctx, x5u)
 		if err != nil {
 			return nil, err
 		}
-		return stircert.Of(certs[0]), nil
+		return trust.NewChain(certs), nil
 	}
 	return c
 }

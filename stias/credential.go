@@ -29,7 +29,8 @@ type Credential struct {
 	Close func()
 }
 
-// check refuses a credential that could only make worthless signatures. Whether it is valid now is another question.
+// check refuses a credential that could only make worthless signatures for the provider with this SPC, or without one for
+// whom a certificate with numbers was delegated to. Whether it is valid now is another question.
 func (c Credential) check(spc string) error {
 	if c.Key == nil {
 		return KeyUnfit
@@ -44,6 +45,9 @@ func (c Credential) check(spc string) error {
 	}
 	cert := c.certificate()
 	if cert == nil {
+		if spc == "" { // nobody could tell which numbers it covers
+			return NotDelegated
+		}
 		return nil
 	}
 	if err := cert.CheckEndEntity(); err != nil {
@@ -52,7 +56,10 @@ func (c Credential) check(spc string) error {
 	if !cert.Key.Equal(key) {
 		return KeyMismatch
 	}
-	if !slices.Contains(cert.TNAuthList.SPCs, spc) {
+	switch {
+	case spc == "" && len(cert.TNAuthList.Ranges) == 0:
+		return NotDelegated
+	case spc != "" && !slices.Contains(cert.TNAuthList.SPCs, spc):
 		return OtherProvider
 	}
 	return nil
@@ -130,6 +137,12 @@ func (s *signing) with(problem error) *signing {
 	changed := *s
 	changed.problem = problem
 	return &changed
+}
+
+// lists reports whether the certificate lists a number. A URI is nobody's number.
+func (s *signing) lists(id tn.Identity) bool {
+	number, ok := id.Number()
+	return ok && s.numbers.contain(number)
 }
 
 // checkAt says why nothing that is dated at may be signed now.

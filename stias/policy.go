@@ -76,6 +76,7 @@ const (
 	reasonUnknown  = "neither the number nor the customer is known"
 	reasonGateway  = "the call came in from another network"
 	reasonVouched  = "the customer is known and has shown a delegate certificate for the number"
+	reasonListed   = "the certificate of a delegate lists the number"
 	reasonModest   = "the caller's side asked for no more"
 )
 
@@ -216,6 +217,8 @@ type Decision struct {
 //	from another network ──────────────────► C at most   whatever the number: a spoofed own number must not become A
 //	known customer, delegate certificate ──► A for B     the customer has proven its right to the number (Call.Vouched)
 //
+// and one below it: a delegate's own numbers, see the package comment.
+//
 // An own number counts as the caller's because the call began in the provider's network: that each customer uses no
 // number but its own is for the switch to see to, or for a row that lists the numbers of each.
 func (s *Service) Attest(call Call) Decision {
@@ -224,7 +227,8 @@ func (s *Service) Attest(call Call) Decision {
 }
 
 func (s *Service) decide(call Call) (*rule, Decision) {
-	r := s.policy.Load().decide(call)
+	p := s.policy.Load()
+	r := p.decide(call)
 	d := Decision{Attest: r.attest, Reason: r.reason, Row: r.name}
 	switch {
 	case d.Attest == Unsigned:
@@ -233,6 +237,8 @@ func (s *Service) decide(call Call) (*rule, Decision) {
 	case call.Vouched && d.Attest == passport.AttestPartial:
 		// ATIS-1000092: proof of the right to a number is what B lacks; it says nothing about who the customer is.
 		d.Attest, d.Reason = passport.AttestFull, reasonVouched
+	case s.cfg.SPC == "" && r == &p.rules[len(p.rules)-1] && s.credentials.Load().current.lists(call.Orig):
+		d.Attest, d.Reason = passport.AttestFull, reasonListed
 	}
 	return r, d
 }

@@ -19,8 +19,10 @@ const (
 	KeyMismatch                            // the key is not that of the certificate
 	X5UUnfit                               // no https URL, or one that cannot stand in an Identity header field
 	OtherProvider                          // the certificate is not that of the provider
+	NotDelegated                           // no SPC is given, and the certificate is not at hand or lists no numbers
+	NotCovered                             // the certificate of a delegate does not list the number (RFC 9060 §4)
 	Untrusted                              // the certificate is revoked, or no longer believed
-	NotServed                              // the x5u does not serve the certificate yet
+	NotServed                              // the x5u does not serve the certificate yet, or not the path that it is believed by
 	TooYoung                               // valid, but not yet for clocks that are behind
 	refusalEnd                             // keep last
 )
@@ -39,6 +41,8 @@ var refusalSentences = [refusalEnd]string{
 	KeyMismatch:         "the key is not that of the certificate",
 	X5UUnfit:            "the x5u is not an https URL that can stand in an Identity header field",
 	OtherProvider:       "the certificate is not that of the provider with this SPC",
+	NotDelegated:        "without a provider code the certificate has to be at hand, and to list numbers",
+	NotCovered:          "the certificate does not list the number",
 	Untrusted:           "the certificate is revoked or not believed",
 	NotServed:           "the x5u does not serve the certificate",
 	TooYoung:            "the certificate is too young for clocks that are behind",

@@ -14,6 +14,14 @@
 // and for a call that no PASSporT can name (a passport.Problem). A call goes on without a signature then, and no less
 // when a CPS could not be reached: see [Placed]. No error and no printed value holds a key.
 //
+// # Delegates
+//
+// A gateway that works for another provider has a certificate from it that lists numbers, and mostly no provider code
+// (RFC 9060, RFC 9888 §7). A service without an SPC signs with such a one, and for no number that its certificate does not list:
+// [NotCovered]. Attestation is for providers to give (ATIS-1000092). So what it signs is a PASSporT without type, which says that
+// the caller has a right to the number and nothing less: calls that the policy gives less than A stay unsigned. Where no row
+// of the policy fits, a number of the certificate is A.
+//
 // # Limits
 //
 // Of one call, HeadersMax of package identity PASSporTs are looked at, in the first [CarriedBytesMax] of its Identity header
@@ -31,13 +39,12 @@ import (
 
 	"github.com/viaduct-oob/viaduct/internal/uuid"
 	"github.com/viaduct-oob/viaduct/oob"
-	"github.com/viaduct-oob/viaduct/stircert"
 	"github.com/viaduct-oob/viaduct/trust"
 )
 
 // Config says who signs and for whom. However it is printed or encoded, no secret of it is.
 type Config struct {
-	SPC        string     // the provider; must be one of those in the certificate
+	SPC        string     // the provider; must be one of those in the certificate. Empty for a delegate: see the package comment
 	Credential Credential // signs from the start, as soon as it is valid
 	Policy     Policy
 	Publisher  oob.Publisher    // nil to sign only
@@ -45,10 +52,10 @@ type Config struct {
 	NewID      func() string    // origid of calls that bring none; default a random UUID
 
 	// For the change of credentials; see [Service.SetCredential]. Each may be nil.
-	Load   func(context.Context) (Credential, error)                            // reads the credential anew, from its files for instance
-	Served func(ctx context.Context, x5u string) (*stircert.Certificate, error) // what x5u serves now, past all caches
-	Judge  func(*trust.Chain) error                                             // whether the provider's own certificate is believed and not revoked
-	Margin time.Duration                                                        // default ClockMargin
+	Load   func(context.Context) (Credential, error)                   // reads the credential anew, from its files for instance
+	Served func(ctx context.Context, x5u string) (*trust.Chain, error) // what x5u serves now, past all caches
+	Judge  func(*trust.Chain) error                                    // whether the provider's own certificate is believed and not revoked
+	Margin time.Duration                                               // default ClockMargin
 
 	// OrigIDSecret makes the origids of rows that derive them; at least OrigIDSecretMin random bytes. Who knows it can
 	// tell which customers and trunks they stand for.

@@ -47,8 +47,8 @@ type Call struct {
 // Signed is a signed call.
 type Signed struct {
 	Passport string // compact form
-	Decision        // zero for a diversion
-	OrigID   string // empty for a diversion
+	Decision        // zero for a diversion; without attestation where a delegate signs
+	OrigID   string // empty for a diversion, and where a delegate signs
 	IAT      time.Time
 	Identity identity.Header // the header field that carries Passport; zero for a div-o, which no SIP message carries
 }
@@ -56,8 +56,8 @@ type Signed struct {
 // Fresh is how far the Date of a request, or the iat of a PASSporT, may be from now (RFC 8224 §6.1).
 var Fresh = oob.Freshness{Past: time.Minute, Future: time.Minute}
 
-// Sign makes the shaken PASSporT of a call (RFC 8588). Refusals: LeftUnsigned, AlreadySigned, NotEntitled, StaleDate,
-// Untrusted.
+// Sign makes the shaken PASSporT of a call (RFC 8588); a delegate makes one without type. Refusals: LeftUnsigned, AlreadySigned,
+// NotEntitled, NotCovered, StaleDate, Untrusted.
 func (s *Service) Sign(call Call) (Signed, error) {
 	rule, decision := s.decide(call)
 	if decision.Attest == Unsigned {
@@ -79,20 +79,37 @@ func (s *Service) Sign(call Call) (Signed, error) {
 	if err != nil {
 		return Signed{}, err
 	}
-	if !rule.resign && fitsAny(call, now) {
+	if !rule.resign && s.fitsAny(call, now) {
 		return Signed{}, AlreadySigned
 	}
 	signed := Signed{Decision: decision, OrigID: s.origID(call, rule), IAT: date}
-	return s.sign(signed, now, passport.Shaken, passport.Claims{
+	if s.callType() == passport.Base {
+		if decision.Attest != passport.AttestFull { // what has no attestation says as much as A
+			return Signed{}, LeftUnsigned
+		}
+		signed.Attest, signed.OrigID = "", ""
+	}
+	return s.sign(signed, now, s.callType(), passport.Claims{
 		IAT: signed.IAT, Orig: call.Orig, Dest: call.Dest, Attest: signed.Attest, OrigID: signed.OrigID,
 		MKY: call.Fingerprints,
 	})
+}
+
+// callType is that of the PASSporTs that say who calls: shaken, or without type where a delegate signs.
+func (s *Service) callType() passport.Type {
+	if s.cfg.SPC == "" {
+		return passport.Base
+	}
+	return passport.Shaken
 }
 
 // sign adds the PASSporT to what is known of it.
 func (s *Service) sign(signed Signed, now time.Time, ppt passport.Type, claims passport.Claims) (Signed, error) {
 	with := s.borrow()
 	defer with.giveBack()
+	if s.cfg.SPC == "" && !with.lists(claims.SpeaksFor(ppt)) {
+		return Signed{}, NotCovered
+	}
 	for _, at := range [...]time.Time{now, claims.IAT} {
 		if err := with.checkAt(at); err != nil {
 			return Signed{}, fmt.Errorf("signing credential: %w", err)
@@ -107,10 +124,10 @@ func (s *Service) sign(signed Signed, now time.Time, ppt passport.Type, claims p
 	return signed, nil
 }
 
-// fitsAny reports whether the call carries a fresh shaken PASSporT for just these numbers.
-func fitsAny(call Call, now time.Time) bool {
+// fitsAny reports whether the call carries a fresh shaken PASSporT for just these numbers, or one such as would be made here.
+func (s *Service) fitsAny(call Call, now time.Time) bool {
 	for t := range carried(call.Carried) {
-		if t.Header.PPT == passport.Shaken && t.Claims.Orig == call.Orig && Fresh.Check(t.Claims.IAT, now) == nil &&
+		if (t.Header.PPT == passport.Shaken || t.Header.PPT == s.callType()) && t.Claims.Orig == call.Orig && Fresh.Check(t.Claims.IAT, now) == nil &&
 			!slices.ContainsFunc(call.Dest, func(dest tn.Identity) bool { return !t.Claims.Names(dest) }) {
 			return true
 		}

@@ -112,7 +112,8 @@ func TestNew_RefusesACredentialThatCannotSign(t *testing.T) {
 			c.Credential.Key = credential(t, oobtest.IssueConfig{SPC: "1234"}).Key
 		}, stias.KeyMismatch},
 		{"SPC of another provider", func(c *stias.Config) { c.SPC = "567B" }, stias.OtherProvider},
-		{"no SPC", func(c *stias.Config) { c.SPC = "" }, stias.OtherProvider},
+		{"no SPC, and no numbers", func(c *stias.Config) { c.SPC = "" }, stias.NotDelegated},
+		{"no SPC, and no certificate at hand", func(c *stias.Config) { c.SPC, c.Credential.Chain = "", nil }, stias.NotDelegated},
 		{"certificate without TNAuthList", func(c *stias.Config) {
 			c.Credential = credentialOf(t, credential(t, oobtest.IssueConfig{SPC: "1234", Key: good.Key, WithoutTNAuthList: true}))
 		}, stircert.NoTNAuthList},

@@ -31,7 +31,7 @@ func (v *verification) believe(ctx context.Context, c *candidate, shares int) bo
 	var a attempt
 	a.credential, a.err = v.verifier.Verify(ctx, c.envelope.Header.X5U, func(key *ecdsa.PublicKey) error {
 		a.tried, a.began = true, v.now()
-		a.signature = c.envelope.Verify(key)
+		a.signature = c.envelope.VerifyWith(key, v.verifier.ES256())
 		a.ended = v.now()
 		return a.signature
 	})

@@ -26,6 +26,12 @@ func (v *verification) outOfBand(ctx context.Context) []*candidate {
 		return nil
 	}
 	check.Outcome, check.Detail = oob.CheckPassed, fmt.Sprintf("%d PASSporT(s)", len(tokens))
+	if tokens = v.ofCaller(tokens); len(tokens) == 0 {
+		v.absent = append(v.absent, "Nothing is published for the call.")
+		check.Detail += ", all of other callers"
+		v.check(check)
+		return nil
+	}
 	tokens = v.mostPromising(tokens)
 	if len(tokens) > RetrievedMax {
 		tokens = tokens[:RetrievedMax]
@@ -33,6 +39,22 @@ func (v *verification) outOfBand(ctx context.Context) []*candidate {
 	}
 	v.check(check)
 	return candidates(oob.SourceOutOfBand, tokens)
+}
+
+// ofCaller leaves out what was published for other callers, before anything else is looked at (RFC 8816 §8.2): in the forms where
+// the caller stands in the PASSporT alone, a CPS may give all that it has for the called number, which is no fault of this
+// call. What cannot be read there is of nobody.
+func (v *verification) ofCaller(tokens []string) []string {
+	if !v.call.Key.Profile.Row().CallerInside {
+		return tokens
+	}
+	var own []string
+	for _, text := range tokens {
+		if token, err := passport.Parse(text); err == nil && token.Claims.Orig == v.call.Orig {
+			own = append(own, text)
+		}
+	}
+	return own
 }
 
 // mostPromising puts PASSporTs that fit the call first, and of these the ones whose certificates are at hand, so that

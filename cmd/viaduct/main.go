@@ -22,10 +22,14 @@ type commands struct {
 	Serve    app.Serve    `cmd:"" help:"Serve the roles that a configuration names."`
 	Check    app.Check    `cmd:"" help:"Check a configuration and say what would start."`
 	Key      app.Key      `cmd:"" help:"The key of a call: under which numbers its PASSporTs are published and looked for, and why."`
+	Discover app.Discover `cmd:"" help:"Which CPS a number or a provider has, and why that is believed."`
+	CPSList  app.CPSList  `cmd:"" name:"cps-list" help:"Sign the list of all providers' CPSs, as an STI-PA would."`
 	Passport app.Passport `cmd:"" help:"Sign, verify or inspect one PASSporT."`
 	Publish  app.Publish  `cmd:"" help:"Publish PASSporTs to CPSs."`
 	Retrieve app.Retrieve `cmd:"" help:"Retrieve the PASSporTs of a call from CPSs."`
+	Bench    app.Bench    `cmd:"" help:"Put a load on a CPS and measure how it bears it."`
 	Cert     app.Cert     `cmd:"" help:"STI certificates."`
+	Cluster  app.Cluster  `cmd:"" help:"What is made before the CPSs of several machines can be one."`
 	Lab      app.Lab      `cmd:"" help:"A laboratory: roots, certificates, keys and a certificate repository."`
 
 	Version kong.VersionFlag `help:"Print the version."`

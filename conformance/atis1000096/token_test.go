@@ -256,13 +256,6 @@ func TestATIS96_47_AgreedTokenIsRefused(t *testing.T) {
 	p.RefusesBoth(403, oob.OutOfScope, func(a *oobtest.Attempt) { a.Access.SPC = a.Access.Issuer })
 }
 
-func TestATIS96_69_RepublishIsRefused(t *testing.T) {
-	p := start(t, oobtest.CPSConfig{})
-	for _, action := range []oob.Action{"republish", "re-publish"} {
-		p.RefusesBoth(401, oob.Unproven, func(a *oobtest.Attempt) { a.Access.Action = action })
-	}
-}
-
 func TestATIS96_74_ExpIsAnExpiry(t *testing.T) {
 	p := start(t, oobtest.CPSConfig{})
 	p.RefusesBoth(401, oob.TokenStale, func(a *oobtest.Attempt) { a.Access.Deadline = p.Clock.Now().Add(-5 * time.Second) })

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
@@ -116,7 +115,7 @@ func values(m interface{ GetHeaders(string) []sip.Header }, name string) []strin
 
 // aWhile is a context for what must happen at the end of a call, when that of the call has ended.
 func aWhile() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), 5*time.Second)
+	return context.WithTimeout(context.Background(), patience/2)
 }
 
 // q850 is a Reason header field with a cause of ISUP.

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // decode lets tshark read a capture of a trunk: one row for each ISUP message that the filter takes, with these fields, tabs
@@ -43,6 +44,18 @@ func messages(t testing.TB, tr *trunk) string {
 		names = append(names, messageNames[row])
 	}
 	return strings.Join(names, " ")
+}
+
+// carries waits until all ISUP messages of a capture are those: what ends a call on a trunk may cross it when the phones know.
+func carries(t testing.TB, tr *trunk, want string) {
+	t.Helper()
+	got := messages(t, tr)
+	for began := time.Now(); got != want && time.Since(began) < patience; got = messages(t, tr) {
+		<-time.After(100 * time.Millisecond)
+	}
+	if got != want {
+		t.Errorf("the trunk carries %s, want %s", got, want)
+	}
 }
 
 // carriesNothingOf fails the test if a capture holds 8 octets that follow each other in a text, or one of the words that go

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/viaduct-oob/viaduct/internal/porttest"
+	"github.com/viaduct-oob/viaduct/internal/stoptest"
 )
 
 // crossesUnverified wants a call to cross, and the far phone to be told nothing by which the caller would be verified.
@@ -26,11 +29,10 @@ func TestCallsGoOnWithoutAnElement(t *testing.T) {
 	silent, err := net.ListenPacket("udp", "127.0.0.1:0") // nobody reads it
 	check(t, err)
 	t.Cleanup(func() { silent.Close() })
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	gone, err := porttest.Address("tcp")
 	check(t, err)
-	check(t, gone.Close())
 	hung := element{address: silent.LocalAddr().String(), transport: "udp", label: "t"}
-	down := element{address: gone.Addr().String(), transport: "tcp", label: "t"}
+	down := element{address: gone, transport: "tcp", label: "t"}
 	elements := sharedElements(t)
 	for _, c := range []struct {
 		name      string
@@ -101,7 +103,7 @@ func TestCancelWhileTheElementIsAsked(t *testing.T) {
 	sharedElements(t)
 	thinking, process := shared.lab.startElement(t, 0, elementConfig{cps: shared.lab.cps})
 	b := startBed(t, ansi, thinking.asked(ansi, "out"), element{})
-	check(t, process.cmd.Process.Signal(syscall.SIGSTOP))
+	check(t, stoptest.Stop(process.cmd.Process))
 	call := b.place(t, called[ansi], "P-Asserted-Identity: <sip:"+subscriber(ansi, 45)+"@phone.example>")
 	call.cancel()
 	await(t, call.done, "the end of the call")

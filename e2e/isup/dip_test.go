@@ -21,8 +21,9 @@ type element struct {
 	label     string // first label of the host of the Request-URI; empty if group tells the trunk
 }
 
-// dipBudget is how long a switch waits for an answer before the call goes on without one.
-const dipBudget = 1500 * time.Millisecond
+// dipBudget is how long a switch waits for an answer before the call goes on without one. It is longer than the budget of the
+// elements, which is the longest there is: a machine that has much to do makes no difference.
+const dipBudget = 8 * time.Second
 
 // errBlocked is an answer by which a call is not to go on.
 var errBlocked = errors.New("blocked by policy")

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 	// The binary is built by a child process, of which the test cache knows nothing; this makes tests run again when what
 	// the binary is made of has changed.
 	_ "github.com/viaduct-oob/viaduct/internal/app"
+	"github.com/viaduct-oob/viaduct/internal/porttest"
 )
 
 // viaduct is the real binary, built once into dir.
@@ -72,10 +72,9 @@ func sharedElements(t testing.TB) [2]sipElement {
 
 func startLaboratory(t testing.TB, dir string) *laboratory {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // certificates name the address, so that it is found before
+	address, err := porttest.Address("tcp") // certificates name the address, so that it is found before
 	check(t, err)
-	l := &laboratory{dir: filepath.Join(dir, "lab"), repository: listener.Addr().String()}
-	check(t, listener.Close())
+	l := &laboratory{dir: filepath.Join(dir, "lab"), repository: address}
 	out, err := exec.Command(viaduct, "lab", "init", l.dir, "--spc", providers[0], "--spc", providers[1],
 		"--repository", l.repository, "--cps", "127.0.0.1:0", "--management", "127.0.0.1:0").CombinedOutput()
 	if err != nil {
@@ -120,6 +119,7 @@ trunks:
   - name: {{.Name}}
     match: {{.Match}}
     mode: {{.Mode}}
+    budget: 5s
     cps: [lab]
     {{with .Peer}}peer_spc: "{{.}}"{{end}}
     {{with .Numbering}}numbering: {{.}}{{end}}

@@ -129,6 +129,7 @@ type trunkEnd struct {
 // event is a line of isupgw: a message of the other side, or what has become of the link.
 type event struct {
 	name string
+	why  string // of ERR
 	message
 }
 
@@ -219,7 +220,7 @@ func (e *trunkEnd) expect(t testing.TB, name string, cic int) event {
 func parseEvent(line string) (event, error) {
 	name, rest, _ := strings.Cut(line, " ")
 	if name == "ERR" {
-		return event{name: name}, nil
+		return event{name: name, why: rest}, nil
 	}
 	m, err := parseMessage(rest)
 	return event{name: name, message: m}, err

@@ -23,6 +23,8 @@ import (
 	"os"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/viaduct-oob/viaduct/internal/logline"
 )
 
 // ErrNegative is returned by a command that has printed an answer, and the answer is no.
@@ -75,9 +77,8 @@ func newLogger(c LogConfig, w io.Writer) (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
 		return nil, fmt.Errorf("log.level: %w", err)
 	}
-	options := &slog.HandlerOptions{Level: level}
 	if c.Format == "text" {
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})), nil
 	}
-	return slog.New(slog.NewJSONHandler(w, options)), nil
+	return slog.New(logline.New(w, level)), nil
 }

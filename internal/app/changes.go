@@ -9,7 +9,8 @@ func changedKeys(was, is Config) []string {
 	// What a reload has taken over, or reads anew although its name is the same.
 	was.CPS.TLS, is.CPS.TLS = TLSConfig{}, TLSConfig{}
 	for _, c := range []*Config{&was, &is} {
-		c.Trunks = nil
+		c.Trunks, c.Numbers, c.Credentials = nil, NumbersConfig{}, nil
+		c.Cluster.TLS = ClusterTLSConfig{Roots: c.Cluster.TLS.Roots}
 		c.API.TLS, c.API.Clients, c.API.Base, c.API.KeyInQuery = TLSConfig{}, nil, "", false
 		c.Peers = PeersConfig{Warm: c.Peers.Warm}
 		c.Verification = VerificationConfig{Freshness: c.Verification.Freshness, Transfer: c.Verification.Transfer}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/viaduct-oob/viaduct/discovery/advert"
 	"github.com/viaduct-oob/viaduct/internal/cps"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/trust"
@@ -37,18 +38,27 @@ func (c *Check) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
+	defer p.numbers.close()
 	now := time.Now()
 	well := p.cps == nil || p.cps.describe(std.Out, file, now)
-	var own *trust.Chain
+	if p.cluster != nil {
+		well = p.cluster.describe(std.Out, now) && well
+	}
 	if p.switches != nil {
-		own = p.switches.own
 		well = p.switches.describe(std.Out, file, now) && well
 	}
-	good, err := p.trust.describe(std.Out, own)
+	found, err := describeFinding(std.Out, file, p)
 	if err != nil {
 		return err
 	}
-	good = good && well
+	good := well && found
+	if p.cps != nil || p.switches != nil { // a witness believes nobody's certificates
+		trusted, err := p.trust.describe(std.Out, p.signers())
+		if err != nil {
+			return err
+		}
+		good = good && trusted
+	}
 	if len(file.Trust.Laboratory.Hosts) > 0 {
 		fmt.Fprintf(std.Out, "  LABORATORY: private addresses allowed for %s\n", strings.Join(file.Trust.Laboratory.Hosts, ", "))
 	}
@@ -68,7 +78,14 @@ func (p *cpsPlan) describe(out io.Writer, file *configFile, now time.Time) (good
 	for _, profile := range p.profiles {
 		fmt.Fprintf(out, "  serves %s (%s)\n", profile, profile.Row().Document)
 	}
-	if good = now.Before(p.certificate.Leaf.NotAfter); !good {
+	file.CPS.describeReaders(out)
+	p.describeRelay(out, &file.CPS.Relay)
+	good = p.describeAdvertised(out, now)
+	for i, h := range p.hooks {
+		fmt.Fprintf(out, "  tells %s over webhooks of %s, %s form\n", h.name, strings.Join(file.CPS.Push.Webhooks[i].Resources, ", "), h.interest.Profile)
+	}
+	if !now.Before(p.certificate.Leaf.NotAfter) {
+		good = false
 		fmt.Fprintln(out, "    ALARM: the TLS certificate has expired: nobody will connect")
 	}
 	return good
@@ -84,9 +101,28 @@ func tlsNames(leaf *x509.Certificate) []string {
 
 // plan is a configuration whose files have been read and whose words have been understood.
 type plan struct {
-	cps      *cpsPlan    // nil without
-	switches *switchPlan // nil without
+	cps      *cpsPlan     // nil without
+	switches *switchPlan  // nil without
+	cluster  *clusterPlan // nil: one node
 	trust    *trustPlan
+	numbers  *numbers // nil without; belongs to whoever has the plan
+}
+
+// signers are the certificates that are signed with, as far as they are at hand, by what is signed.
+func (p *plan) signers() map[string]*trust.Chain {
+	all := map[string]*trust.Chain{}
+	if p.switches != nil && p.switches.own != nil {
+		all["calls are"] = p.switches.own
+	}
+	if p.cps != nil && p.cps.advertises != nil {
+		all["the advertisement is"] = p.cps.advertises
+	}
+	if p.switches != nil {
+		for _, c := range p.switches.actsFor {
+			all["calls of "+c.Name+" are"] = c.chain
+		}
+	}
+	return all
 }
 
 // cpsPlan is what a configuration says of a CPS.
@@ -95,6 +131,10 @@ type cpsPlan struct {
 	profiles    []oob.Profile
 	retention   map[oob.Profile]time.Duration
 	depth       cps.Depth
+	hooks       []pushHook
+	advertised  []advert.Entry
+	advertises  *trust.Chain // with which that is signed; nil when it is not at hand
+	relay       relayPlan
 }
 
 var depths = words[cps.Depth]{"verify": cps.InspectVerify, "match": cps.InspectMatch, "off": cps.InspectOff}
@@ -109,10 +149,13 @@ func resolve(file *configFile) (*plan, error) {
 		}
 	}
 	note("$.management.listen", checkAddress(file.Management.Listen))
+	p.numbers = resolveNumbers(file.Numbers, note)
 	p.cps = resolveCPS(file, note)
 	p.switches = resolveSwitches(file, note)
-	if p.cps == nil && p.switches == nil {
-		note("", errors.New("names no role: cps, or sip or api with trunks"))
+	checkDiscovery(file, note)
+	p.cluster = resolveCluster(file, p.cps.longest(&file.CPS), note)
+	if p.cps == nil && p.switches == nil && !file.Cluster.Witness {
+		note("", errors.New("names no role: cps, or sip or api with trunks, or cluster as a witness"))
 	}
 	believes := p.cps != nil || p.switches != nil && p.switches.verifies
 	note("$.trust.cache_dir", checkDir(file.Trust.CacheDir))
@@ -126,12 +169,16 @@ func resolve(file *configFile) (*plan, error) {
 		p.switches.believes = len(p.trust.anchors) > 0 || p.trust.list != nil
 		p.switches.laboratory = p.trust.laboratory
 	}
+	if p.cps != nil {
+		p.cps.checkCovered(p.trust.numbers, note)
+	}
 	noteTrustBounds(&file.Trust, note)
 	noteLog(file.Log, note)
 	if file.Drain.Delay < 0 || file.Drain.Timeout <= 0 {
 		note("$.drain", errors.New("delay cannot be negative, timeout must be above zero"))
 	}
 	if len(faults.faults) > 0 {
+		p.numbers.close()
 		return nil, faults
 	}
 	return p, nil
@@ -166,6 +213,10 @@ func resolveCPS(file *configFile, note func(string, error)) *cpsPlan {
 	p.resolveProfiles(c, note)
 	p.depth = depths.read("$.cps.inspect.depth", c.Inspect.Depth, note)
 	noteBounds(c, note)
+	p.resolvePush(&c.Push, note)
+	p.resolveAdvertise(file, note)
+	p.resolveRelay(file, note)
+	p.checkForms(file, note)
 	return p
 }
 
@@ -202,6 +253,22 @@ func profileNames() string {
 	return strings.Join(names, ", ")
 }
 
+// keptMargin is for clocks that differ, and for what is remembered a second longer than needed.
+const keptMargin = 5 * time.Second
+
+// longest is how long after it was published anything of a publication can matter: the record, its token, or its tomb. Nodes of a
+// cluster that are configured alike have the same.
+func (p *cpsPlan) longest(c *CPSConfig) time.Duration {
+	if p == nil { // a witness leaves that to the others
+		return keptMargin
+	}
+	kept := max(time.Duration(c.TokenFreshness.Past+c.TokenFreshness.Future), time.Duration(c.Inspect.Freshness.Past+c.Inspect.Freshness.Future))
+	for _, profile := range p.profiles {
+		kept = max(kept, profile.Row().RetentionMax)
+	}
+	return kept + keptMargin
+}
+
 // freshnessMax is the widest window that an operator may set (the widest one published is 5 minutes).
 const freshnessMax = Duration(5 * time.Minute)
 
@@ -226,7 +293,8 @@ func noteBounds(c *CPSConfig, note func(string, error)) {
 			note("$.cps.limits."+path, errors.New("must be above zero"))
 		}
 	}
-	for path, rate := range map[string]RateConfig{"publish": c.Rates.Publish, "retrieve": c.Rates.Retrieve} {
+	c.Limits.Turnstile.check(note)
+	for path, rate := range map[string]RateConfig{"publish": c.Rates.Publish, "retrieve": c.Rates.Retrieve, "open": c.Rates.Open} {
 		if rate.PerSecond <= 0 || rate.Burst <= 0 {
 			note("$.cps.rates."+path, errors.New("per_second and burst must be above zero"))
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/viaduct-oob/viaduct/cpsclient"
 	"github.com/viaduct-oob/viaduct/internal/hsm"
 	"github.com/viaduct-oob/viaduct/internal/stiapi"
 	"github.com/viaduct-oob/viaduct/internal/trunk"
@@ -43,6 +44,7 @@ type switchPlan struct {
 	signs         bool             // something is signed, or CPSs are asked
 	verifies      bool             // a trunk does
 	believes      bool             // it is known whose certificates to believe
+	actsFor       []actsFor
 }
 
 // words maps the words of a configuration key to values.
@@ -79,7 +81,10 @@ var (
 		"asserted_first": trunk.AssertedFirst, "from_first": trunk.FromFirst, "asserted_only": trunk.AssertedOnly, "from_only": trunk.FromOnly,
 	}
 	secondWords = words[trunk.SecondKey]{"": trunk.SecondNone, "off": trunk.SecondNone, "hint": trunk.SecondOriginal, "verify": trunk.SecondOriginal}
-	hepWords    = words[bool]{"tcp": true, "udp": true}
+	dateWords   = words[trunk.DateStyle]{"": trunk.DateOfPassport, "iat": trunk.DateOfPassport, "none": trunk.DateNone}
+	// transportWords are those of a subscription.
+	transportWords = words[bool]{"": true, string(cpsclient.ServerSentEvents): true, string(cpsclient.WebSocket): true}
+	hepWords       = words[bool]{"tcp": true, "udp": true}
 )
 
 // resolveSwitches reads what the doors for switches need; nil when there are none.
@@ -99,6 +104,8 @@ func resolveSwitches(file *configFile, note func(string, error)) *switchPlan {
 	}
 	p.resolveTrunks(file, note)
 	p.checkNames(file, note)
+	p.checkSubscriptions(file, note)
+	p.resolveCredentials(file.Credentials, note)
 	p.resolvePeers(&file.Peers, note)
 	p.resolveSigning(&file.Signing, note)
 	p.resolveVerification(&file.Verification, note)
@@ -176,15 +183,23 @@ func (p *switchPlan) describe(out io.Writer, file *configFile, now time.Time) (g
 	}
 	for _, row := range p.table.Rows() {
 		fmt.Fprintf(out, "  trunk %s: %s, within %s", row.Name, row.Mode, row.Budget)
-		if len(row.CPS) > 0 {
+		c := file.trunk(row.Name)
+		switch {
+		case c.Discover != "":
+			fmt.Fprintf(out, ", %s form at %s", row.Profile, discoverPhrases[c.Discover])
+		case len(row.CPS) > 0:
 			fmt.Fprintf(out, ", %s form at %s", row.Profile, strings.Join(row.CPS, " and "))
 		}
+		if row.UnlessHeld {
+			fmt.Fprint(out, ", unless there is one already")
+		}
+		fmt.Fprint(out, onBehalf(c.Behalf))
 		if row.PeerSPC != "" {
 			fmt.Fprintf(out, ", from %s", row.PeerSPC)
 		}
 		fmt.Fprintln(out)
 	}
-	return good
+	return p.describeProviders(out, file, now) && good
 }
 
 func orNone(list []string) string {

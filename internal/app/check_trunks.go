@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +41,8 @@ func (p *switchPlan) resolveTrunks(file *configFile, note func(string, error)) {
 			}
 		}
 		c.checkUse(at, row.Mode, note)
-		p.signs = p.signs || row.Mode.Signs() || len(row.CPS) > 0
+		c.checkWhom(at, file, row, note)
+		p.signs = p.signs || row.Mode.Signs() || len(row.CPS) > 0 // CPSs are asked with the same credential
 		p.verifies = p.verifies || row.Mode == trunk.Verify
 		rows = append(rows, row)
 	}
@@ -70,8 +72,38 @@ func (c *TrunkConfig) checkUse(at string, mode trunk.Mode, note func(string, err
 		}
 	}
 	unused("block", c.Block != "", mode == trunk.Verify)
-	unused("second_look", c.SecondLook != "" && c.SecondLook != "off", mode.Retrieves() && len(c.CPS) > 0)
+	unused("second_look", c.SecondLook != "" && c.SecondLook != "off", mode.Retrieves() && (len(c.CPS) > 0 || c.Discover != ""))
 	unused("ignore_date", c.IgnoreDate, mode.Signs() || mode == trunk.Verify)
+}
+
+// checkWhom refuses CPSs that are named and looked for at once, and credentials that do not fit.
+func (c *TrunkConfig) checkWhom(at string, file *configFile, row trunk.Row, note func(string, error)) {
+	if c.Discover != "" {
+		if len(c.CPS) > 0 {
+			note(at+".discover", errors.New("is for trunks that name no cps"))
+		}
+		if !file.Discovery.given() {
+			note(at+".discover", errors.New("needs discovery: where are CPSs looked for?"))
+		}
+	}
+	if c.Profile != "" && len(row.CPS) == 0 && row.Mode != trunk.Off {
+		note(at+".profile", errors.New("is the form of the CPSs that are asked, and this trunk asks none"))
+	}
+	if row.Profile.Row().ForSPC && row.Mode.Publishes() && c.PeerSPC == "" && !file.Numbers.given() {
+		note(at+".peer_spc", fmt.Errorf("or numbers is needed to publish in the %s form: who is the provider of the called party?", row.Profile))
+	}
+	if c.Behalf == "" {
+		return
+	}
+	i := slices.IndexFunc(file.Credentials, func(of CredentialConfig) bool { return of.Name == c.Behalf })
+	switch form := row.Profile.Row(); {
+	case i < 0:
+		note(at+".behalf", errors.New("is the name of nobody in credentials"))
+	case !row.Mode.Signs() && len(row.CPS) == 0:
+		note(at+".behalf", fmt.Errorf("is not used by mode %s", row.Mode))
+	case file.Credentials[i].SPC == "" && len(row.CPS) > 0 && !form.ByScope && !(form.Open && row.Mode.Publishes()):
+		note(at+".behalf", fmt.Errorf("has no spc, and the form %s needs one", row.Profile))
+	}
 }
 
 // checkNames refuses names that nobody has.
@@ -160,7 +192,9 @@ func (c *TrunkConfig) row(at string, note func(string, error)) trunk.Row {
 			Identity: placeWords.read(at+".answer.identity", c.Answer.Identity, note), Verstat: verstatWords.read(at+".answer.verstat", c.Answer.Verstat, note),
 			Reason:            reasonWords.read(at+".answer.reason", c.Answer.Reason, note),
 			LegacyAttestation: c.Answer.LegacyAttestation, CallInfo: c.Answer.CallInfo, DisplayMark: c.Answer.DisplayMark,
+			Date: dateWords.read(at+".answer.date", c.Answer.Date, note),
 		},
+		UnlessHeld: c.UnlessHeld,
 	}
 	row.Signing.TakeOrigID = c.TakeOrigID
 	row.Numbering.Second = secondWords.read(at+".second_look", c.SecondLook, note)
@@ -171,7 +205,11 @@ func (c *TrunkConfig) row(at string, note func(string, error)) trunk.Row {
 	if !ok {
 		note(at+".profile", fmt.Errorf("is one of %s", profileNames()))
 	}
-	if len(c.CPS) > 0 {
+	discoverWords.read(at+".discover", c.Discover, note)
+	if c.Discover != "" {
+		row.CPS = []string{discoveredName}
+	}
+	if len(row.CPS) > 0 {
 		row.Profile = profile
 	}
 	row.Match.Sources = prefixes(at+".match.sources", c.Match.Sources, note)

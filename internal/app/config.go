@@ -24,6 +24,10 @@ type Config struct {
 	Signing      SigningConfig      `yaml:"signing"`
 	Verification VerificationConfig `yaml:"verification"`
 	Peers        PeersConfig        `yaml:"peers"`
+	Numbers      NumbersConfig      `yaml:"numbers"`
+	Discovery    DiscoveryConfig    `yaml:"discovery"`
+	Credentials  []CredentialConfig `yaml:"credentials"`
+	Cluster      ClusterConfig      `yaml:"cluster"`
 	Trace        TraceConfig        `yaml:"trace"`
 	Trust        TrustConfig        `yaml:"trust"`
 	Management   ManagementConfig   `yaml:"management"`
@@ -46,6 +50,12 @@ type CPSConfig struct {
 	Allow   []SPC   `yaml:"allow"`
 	Deny    []SPC   `yaml:"deny"`
 	Readers Readers `yaml:"readers"`
+
+	Serves     []SPC           `yaml:"serves"`
+	Everything []SPC           `yaml:"everything"`
+	Push       PushConfig      `yaml:"push"`
+	Advertise  AdvertiseConfig `yaml:"advertise"`
+	Relay      RelayConfig     `yaml:"relay"`
 
 	Rates  RatesConfig  `yaml:"rates"`
 	Limits LimitsConfig `yaml:"limits"`
@@ -75,6 +85,7 @@ type InspectConfig struct {
 type RatesConfig struct {
 	Publish  RateConfig `yaml:"publish"`
 	Retrieve RateConfig `yaml:"retrieve"`
+	Open     RateConfig `yaml:"open"`
 }
 
 // RateConfig is one rate.
@@ -97,6 +108,8 @@ type LimitsConfig struct {
 	KeyPublisherRecords int      `yaml:"key_publisher_records"`
 	PublisherRecords    int64    `yaml:"publisher_records"`
 	PublisherBytes      int64    `yaml:"publisher_bytes"`
+
+	Turnstile TurnstileConfig `yaml:"turnstile"`
 }
 
 // DrainConfig says how the process ends.
@@ -113,6 +126,7 @@ type TrustConfig struct {
 	Numbers      string           `yaml:"numbers"`
 	CacheDir     string           `yaml:"cache_dir"`
 	Certificates int              `yaml:"certificates"`
+	Tables       int              `yaml:"tables"`
 	FetchTimeout Duration         `yaml:"fetch_timeout"`
 	Laboratory   LaboratoryConfig `yaml:"laboratory"`
 }
@@ -311,7 +325,7 @@ func (c *Config) resolve(dir string) {
 	t := &c.Trust
 	names := []*string{&c.CPS.TLS.Certificate, &c.CPS.TLS.Key, &t.CacheDir, &t.Numbers}
 	lists := [][]string{t.Anchors, t.Laboratory.Roots, t.List.Signers, t.List.Roots, t.Revocation.Signers}
-	for _, source := range []*SourceConfig{&t.List.Source, &t.Revocation.Source} {
+	for _, source := range []*SourceConfig{&t.List.Source, &t.Revocation.Source, &c.Discovery.List.Source} {
 		names = append(names, &source.File, &source.AuthorizationFile, &source.Login.PasswordFile)
 		lists = append(lists, source.TLSRoots)
 	}
@@ -323,6 +337,27 @@ func (c *Config) resolve(dir string) {
 	for i := range c.API.Clients {
 		lists = append(lists, c.API.Clients[i].KeyFiles)
 	}
+	lists = append(lists, c.CPS.Relay.TLSRoots)
+	if !hsm.IsURI(c.CPS.Relay.Key) {
+		names = append(names, &c.CPS.Relay.Key)
+	}
+	names = append(names, &c.CPS.Advertise.Certificate, &c.Numbers.File, &c.Numbers.HTTP.TokenFile, &c.Discovery.File, &c.Discovery.Advertisements.Dir)
+	if !hsm.IsURI(c.CPS.Advertise.Key) {
+		names = append(names, &c.CPS.Advertise.Key)
+	}
+	for i := range c.Credentials {
+		names = append(names, &c.Credentials[i].Certificate)
+		if !hsm.IsURI(c.Credentials[i].Key) {
+			names = append(names, &c.Credentials[i].Key)
+		}
+	}
+	names = append(names, &c.Cluster.Dir, &c.Cluster.Credentials, &c.Cluster.TLS.Certificate, &c.Cluster.TLS.Key)
+	lists = append(lists, c.Cluster.TLS.Roots)
+	for i := range c.CPS.Push.Webhooks {
+		names = append(names, &c.CPS.Push.Webhooks[i].Key)
+		lists = append(lists, c.CPS.Push.Webhooks[i].TLSRoots)
+	}
+	lists = append(lists, c.Numbers.HTTP.TLSRoots, c.Discovery.List.Signers)
 	for _, list := range append(lists, c.API.ClientRoots, c.Peers.TLSRoots, c.SIP.ClientRoots, c.Trace.Webhook.TLSRoots) {
 		for i := range list {
 			names = append(names, &list[i])

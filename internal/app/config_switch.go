@@ -52,13 +52,15 @@ type VerificationConfig struct {
 
 // PeersConfig is which CPSs are asked, and how.
 type PeersConfig struct {
-	CPS      []PeerConfig  `yaml:"cps"`
-	TLSRoots []string      `yaml:"tls_roots"`
-	Timeout  Duration      `yaml:"timeout"`
-	Grace    Duration      `yaml:"grace"`
-	Retry    Duration      `yaml:"retry"`
-	Warm     Duration      `yaml:"warm"`
-	Breaker  BreakerConfig `yaml:"breaker"`
+	CPS              []PeerConfig         `yaml:"cps"`
+	Subscriptions    []SubscriptionConfig `yaml:"subscriptions"`
+	PrivateAddresses bool                 `yaml:"private_addresses"`
+	TLSRoots         []string             `yaml:"tls_roots"`
+	Timeout          Duration             `yaml:"timeout"`
+	Grace            Duration             `yaml:"grace"`
+	Retry            Duration             `yaml:"retry"`
+	Warm             Duration             `yaml:"warm"`
+	Breaker          BreakerConfig        `yaml:"breaker"`
 }
 
 // PeerConfig is one CPS that is asked.
@@ -66,6 +68,15 @@ type PeerConfig struct {
 	Name     string `yaml:"name"`
 	URL      string `yaml:"url"`
 	Audience string `yaml:"audience"`
+}
+
+// SubscriptionConfig has CPSs tell of calls before they come.
+type SubscriptionConfig struct {
+	CPS       []string `yaml:"cps"`
+	Profile   string   `yaml:"profile"`
+	Resources []string `yaml:"resources"`
+	Transport string   `yaml:"transport"`
+	Behalf    string   `yaml:"behalf"`
 }
 
 // BreakerConfig says when a CPS is left alone.
@@ -81,7 +92,10 @@ type TrunkConfig struct {
 	Match      MatchConfig     `yaml:"match"`
 	Mode       string          `yaml:"mode"`
 	CPS        []string        `yaml:"cps"`
+	Discover   string          `yaml:"discover"`
 	Profile    string          `yaml:"profile"`
+	Behalf     string          `yaml:"behalf"`
+	UnlessHeld bool            `yaml:"unless_held"`
 	PeerSPC    OptionalSPC     `yaml:"peer_spc"`
 	Customer   string          `yaml:"customer"`
 	Gateway    bool            `yaml:"gateway"`
@@ -135,6 +149,7 @@ type AnswerConfig struct {
 	Reason            string `yaml:"reason"`
 	CallInfo          bool   `yaml:"call_info"`
 	DisplayMark       bool   `yaml:"display_mark"`
+	Date              string `yaml:"date"`
 }
 
 // SIPConfig is the door for switches that ask over SIP.

@@ -100,10 +100,12 @@ func TestConfiguration_FaultsHaveLines(t *testing.T) {
 		},
 		{
 			"bounds",
-			"cps:\n  retention:\n    mesh: 4s\n  profiles: [agreed, smesh]\n  inspect:\n    depth: deep\n  limits:\n    records: -1\n    tokens: 0\n",
+			"cps:\n  retention:\n    mesh: 4s\n  profiles: [agreed, smesh]\n  inspect:\n    depth: deep\n  limits:\n    records: -1\n    tokens: 0\n    turnstile: {places: -1, waiting: 0, burst: 1ms}\n",
 			[]string{
 				":3: cps.retention.mesh: is between 5s and 1m0s", ":4: cps.profiles[1]: \"smesh\" is no profile", ":6: cps.inspect.depth: is one of match, off, verify",
 				":8: cps.limits.records: must be above zero", ":9: cps.limits.tokens: must be above zero",
+				":10: cps.limits.turnstile.places: is between 0 and 1024", ":10: cps.limits.turnstile.waiting: must be above zero",
+				":10: cps.limits.turnstile: target is above 0s, burst no less than that, and at most 1s",
 			},
 		},
 		{"files", "cps:\n  tls:\n    certificate: none.pem\n    key: none.pem\ntrust:\n  anchors:\n    - none.pem\n", []string{"none.pem: no such file", ":3: cps.tls", ":7: trust.anchors"}},
@@ -122,11 +124,11 @@ func TestConfiguration_FaultsHaveLines(t *testing.T) {
 		{"no mapping at all", "[]\n", []string{":1:1: is no configuration"}},
 		{
 			"trust that means nothing",
-			"trust:\n  certificates: -1\n  fetch_timeout: 0s\n  list:\n    x5u_hosts: [\"https://x/\", \"a b\", x:, x:70000, cr.example:8443]\n  revocation:\n    distribution_urls: [foo, \"ftp://a/b\", \"https://crl.example/a.crl\"]\n",
+			"trust:\n  certificates: -1\n  fetch_timeout: 0s\n  tables: 10001\n  list:\n    x5u_hosts: [\"https://x/\", \"a b\", x:, x:70000, cr.example:8443]\n  revocation:\n    distribution_urls: [foo, \"ftp://a/b\", \"https://crl.example/a.crl\"]\n",
 			[]string{
-				":2: trust.certificates: must be above zero", ":3: trust.fetch_timeout: is above 0s", ":5: trust.list.x5u_hosts[0]: ",
-				":5: trust.list.x5u_hosts[1]: ", ":5: trust.list.x5u_hosts[2]: ", ":5: trust.list.x5u_hosts[3]: ",
-				":7: trust.revocation.distribution_urls[0]: ", ":7: trust.revocation.distribution_urls[1]: ",
+				":2: trust.certificates: must be above zero", ":3: trust.fetch_timeout: is above 0s", ":4: trust.tables: is 0 to 10000",
+				":6: trust.list.x5u_hosts[0]: ", ":6: trust.list.x5u_hosts[1]: ", ":6: trust.list.x5u_hosts[2]: ", ":6: trust.list.x5u_hosts[3]: ",
+				":8: trust.revocation.distribution_urls[0]: ", ":8: trust.revocation.distribution_urls[1]: ",
 			},
 		},
 		{"names that are none", "cps:\n  audience: [\"https://cps.example.net\"]\ntrust:\n  cache_dir: viaduct.yaml\n", []string{":2: cps.audience[0]: ", ":4: trust.cache_dir: ", "not a folder"}},
@@ -141,26 +143,37 @@ func TestConfiguration_FaultsHaveLines(t *testing.T) {
 			"files of a list", "trust:\n  numbers: none.csv\n  list:\n    signers: [none.pem]\n    source:\n      url: https://sti-pa.example/\n      authorization_file: none\n  revocation:\n    source:\n      file: a\n      alarm_after: 1s\n",
 			[]string{":2: trust.numbers: ", ":4: trust.list.signers: ", ":7: trust.list.source.authorization_file: ", "trust.revocation.signers: needs", ":11: trust.revocation.source.alarm_after: is not less"},
 		},
+		{"a node of two", "cluster:\n  node: n1\n  dir: log\n  listen: 127.0.0.1:7401\n  tls: {certificate: none.pem}\n  storage: tape\n  nodes: [{name: n1, address: \"127.0.0.1:7401\"}, {name: n2, address: \"127.0.0.1:7402\"}]\n", []string{
+			":2: cluster: ", "add a third, which may be a witness", ":5: cluster.tls: needs the files", ":6: cluster.storage: is one of file, memory", "cluster.witness: a node has either",
+		}},
+		{"a witness that serves", "cps: {}\ncluster:\n  node: n1\n  dir: log\n  witness: true\n  sync: -1s\n", []string{":5: cluster.witness: a node has either the role cps", ":6: cluster.sync: cannot be negative"}},
+		{"a node without a name", "cps: {}\ncluster:\n  dir: log\n  node: a b\n", []string{":3: cluster: ", "1 to 32 letters, digits"}},
 		{"windows", "cps:\n  token_freshness:\n    past: 6m\n", []string{":3: cps.token_freshness: past is above 0s"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			name := filepath.Join(t.TempDir(), "viaduct.yaml")
-			if err := os.WriteFile(name, []byte(c.text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			file, err := readConfig(name)
-			if err == nil {
-				_, err = resolve(file)
-			}
-			if err == nil {
-				t.Fatal("accepted")
-			}
-			for _, want := range c.want {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("error does not say %q:\n%v", want, err)
-				}
-			}
+			wantFaults(t, c.text, c.want)
 		})
+	}
+}
+
+// wantFaults wants a configuration to be refused, for these reasons among others.
+func wantFaults(t *testing.T, text string, want []string) {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "viaduct.yaml")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := readConfig(name)
+	if err == nil {
+		_, err = resolve(file)
+	}
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, reason := range want {
+		if !strings.Contains(err.Error(), reason) {
+			t.Errorf("error does not say %q:\n%v", reason, err)
+		}
 	}
 }
 

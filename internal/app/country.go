@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/viaduct-oob/viaduct/discovery/advert"
 	"github.com/viaduct-oob/viaduct/oob"
 )
 
@@ -51,6 +52,10 @@ type provider struct {
 // carelessRetention is how long the careless CPS keeps a record.
 const carelessRetention = 2 * time.Second
 
+// countryBudget is the time for each call: more than a switch would give, so that all ends as expected on a machine that has much to
+// do beside it.
+const countryBudget = 2 * time.Second
+
 // openCountry builds it. The caller closes it.
 func openCountry() (c *country, err error) {
 	ctx, stop := context.WithCancel(context.Background())
@@ -67,10 +72,14 @@ func openCountry() (c *country, err error) {
 	if err != nil {
 		return c, err
 	}
+	address, err := unusedAddress() // is advertised before it is listened on
+	if err != nil {
+		return c, err
+	}
 	lab := LabInit{
 		Dir: c.dir, SPC: []string{originatingSPC, transitSPC, terminatingSPC, revokedSPC},
 		Delegate:   map[string]string{delegate: delegateNumbers},
-		Repository: listener.Addr().String(), CPS: "127.0.0.1:0", Management: "127.0.0.1:0", SIP: "127.0.0.1:0",
+		Repository: listener.Addr().String(), CPS: address, Management: "127.0.0.1:0", SIP: "127.0.0.1:0",
 	}
 	if err = lab.write(); err != nil {
 		return c, errors.Join(err, listener.Close())
@@ -82,11 +91,21 @@ func openCountry() (c *country, err error) {
 	c.spawn(func() error {
 		return c.repository.ServeTLS(listener, filepath.Join(c.dir, labTLS, "repository.pem"), filepath.Join(c.dir, labTLS, "repository-key.pem"))
 	})
-	if c.cps, err = c.openServer(ctx, labConfig, func(*Config) {}); err != nil {
+	if err = c.provision(address); err != nil {
+		return c, err
+	}
+	if c.cps, err = c.openServer(ctx, labConfig, func(file *Config) {
+		file.CPS.Advertise.Resources = []string{"0-" + terminatingSPC}
+		file.CPS.Advertise.Key = filepath.Join(c.dir, labProviders, terminatingSPC, "key.pem")
+		file.CPS.Advertise.Certificate = filepath.Join(c.dir, labRepository, terminatingSPC+".pem")
+		file.CPS.Advertise.X5U = "https://" + lab.Repository + "/" + terminatingSPC + ".pem"
+	}); err != nil {
 		return c, err
 	}
 	if c.careless, err = c.openServer(ctx, labConfig, func(file *Config) {
+		file.CPS.Listen = "127.0.0.1:0"
 		file.CPS.Inspect.Depth = "off"
+		file.CPS.Advertise = AdvertiseConfig{Lifetime: file.CPS.Advertise.Lifetime}
 		file.CPS.Retention[oob.Agreed.String()] = Duration(carelessRetention)
 	}); err != nil {
 		return c, err
@@ -106,7 +125,11 @@ func openCountry() (c *country, err error) {
 					file.Trunks = append(file.Trunks, row)
 				}
 			}
+			for i := range file.Trunks {
+				file.Trunks[i].Budget = Duration(countryBudget)
+			}
 			file.Verification.Accept = []string{"base"}
+			file.find(spc, address)
 		})
 		if err != nil {
 			return c, err
@@ -114,6 +137,43 @@ func openCountry() (c *country, err error) {
 		c.providers[spc] = &provider{spc: spc, element: element}
 	}
 	return c, nil
+}
+
+// provision says whose the called numbers are, and signs where the provider's CPS is.
+func (c *country) provision(address string) error {
+	w := &labWriter{dir: c.dir}
+	w.file(labNumbers, []byte(terminatingSPC+",12155550130,10\n"))
+	administrator, err := (&laboratory{dir: c.dir}).crlIssuer()
+	if err != nil {
+		return err
+	}
+	w.administrator = administrator.Key
+	w.cpsList([]string{terminatingSPC}, "https://"+address)
+	return w.err
+}
+
+// find says where a provider's element looks for CPSs: one by their advertisements, another by the list of the STI-PA; and the
+// terminating provider's is told of calls before they come.
+func (c *Config) find(spc, address string) {
+	d := &c.Discovery
+	d.Advertisements.URLs = []string{"https://" + address + advert.WellKnown}
+	switch spc {
+	case originatingSPC:
+		d.List = CPSListConfig{Source: d.List.Source}
+		d.List.Source.File = ""
+		d.Advertisements.Refresh = Duration(time.Second)
+	default:
+		d.Advertisements.URLs = nil
+	}
+	if spc != terminatingSPC {
+		return
+	}
+	c.Peers.CPS = append(c.Peers.CPS, PeerConfig{Name: "pushing", URL: "https://" + address, Audience: "localhost"})
+	c.Peers.Subscriptions = []SubscriptionConfig{{CPS: []string{"pushing"}, Profile: oob.RFC9888.String(), Resources: []string{"0-" + terminatingSPC}}}
+	c.Trunks = append(c.Trunks, TrunkConfig{
+		Name: "pushed-in", Match: MatchConfig{Sources: []string{"127.0.0.0/8"}, Label: "pushed-in"}, Mode: "verify", Profile: "rfc9888", CPS: []string{"pushing"},
+	})
+	c.Verification.Differ = "lower"
 }
 
 // spawn runs one server until the country is closed.
@@ -133,6 +193,8 @@ var moreTrunks = []TrunkConfig{
 	{Name: "mesh-in", Match: MatchConfig{Sources: []string{"127.0.0.0/8"}, Label: "mesh-in"}, Mode: "verify", CPS: []string{"lab"}, Profile: "mesh"},
 	{Name: "careless-out", Match: MatchConfig{Sources: []string{"127.0.0.0/8"}, Label: "careless-out"}, Mode: "publish", CPS: []string{"careless"}},
 	{Name: "careless-in", Match: MatchConfig{Sources: []string{"127.0.0.0/8"}, Label: "careless-in"}, Mode: "verify", CPS: []string{"careless"}, PeerSPC: originatingSPC},
+	{Name: "partial-out", Match: MatchConfig{Sources: []string{"127.0.0.0/8"}, Label: "partial-out"}, Mode: "sign", Attest: "B"},
+	{Name: "curious-in", Match: MatchConfig{Sources: []string{"127.0.0.0/8"}, Label: "curious-in"}, Mode: "retrieve", CPS: []string{"lab"}, Profile: "rfc9888"},
 	{Name: "nowhere-out", Match: MatchConfig{Sources: []string{"127.0.0.0/8"}, Label: "nowhere-out"}, Mode: "sign_publish", CPS: []string{"nowhere"}},
 	{Name: "nowhere-in", Match: MatchConfig{Sources: []string{"127.0.0.0/8"}, Label: "nowhere-in"}, Mode: "verify", CPS: []string{"nowhere"}, PeerSPC: originatingSPC},
 }

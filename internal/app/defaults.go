@@ -26,11 +26,19 @@ func defaults() Config {
 			Rates: RatesConfig{
 				Publish:  RateConfig{PerSecond: 200, Burst: 400},
 				Retrieve: RateConfig{PerSecond: 200, Burst: 400},
+				Open:     RateConfig{PerSecond: 200, Burst: 400},
+			},
+			Push:      PushConfig{Heartbeat: Duration(15 * time.Second), Subscribers: 16_384, AccountSubscribers: 1024, Queue: 1024, Waits: 16_384},
+			Advertise: AdvertiseConfig{Lifetime: Duration(24 * time.Hour)},
+			Relay: RelayConfig{
+				Spelling: string(oob.ActionRepublish), Timeout: Duration(2 * time.Second), InFlight: 256, Gather: Duration(100 * time.Millisecond),
+				Queue: RelayQueueConfig{Records: 65_536, Bytes: 64 << 20}, Token: "required", Rate: RateConfig{PerSecond: 2000, Burst: 4000},
 			},
 			Limits: LimitsConfig{
 				Connections: 10_000, AddressConnections: 256, InFlight: 4096, BodyTimeout: Duration(5 * time.Second), Timeout: Duration(5 * time.Second),
 				Records: 1_000_000, Bytes: 1 << 30, Tokens: 4_000_000, KeyRecords: 64, KeyPublisherRecords: 32,
 				PublisherRecords: 250_000, PublisherBytes: 256 << 20,
+				Turnstile: TurnstileConfig{Waiting: 4096, Target: Duration(5 * time.Millisecond), Burst: Duration(50 * time.Millisecond)},
 			},
 		},
 		SIP: SIPConfig{Limits: SIPLimitsConfig{
@@ -47,6 +55,13 @@ func defaults() Config {
 			Timeout: Duration(400 * time.Millisecond), Grace: Duration(30 * time.Millisecond), Retry: Duration(50 * time.Millisecond),
 			Warm: Duration(30 * time.Second), Breaker: BreakerConfig{Failures: 5, CoolDown: Duration(time.Second), CoolDownMax: Duration(30 * time.Second)},
 		},
+		Numbers: NumbersConfig{Poll: Duration(time.Minute)},
+		Discovery: DiscoveryConfig{
+			Order:          []string{"certificate", "file", "list", "advertisements", "dns"},
+			List:           CPSListConfig{Source: defaultSource},
+			Advertisements: AdvertisementsConfig{Refresh: Duration(15 * time.Minute), NumbersMax: 10_000_000, LifetimeMax: Duration(7 * 24 * time.Hour)},
+		},
+		Cluster: ClusterConfig{Site: "main", Storage: "file", Sync: Duration(2 * time.Minute), Bytes: 8 << 30, Replicas: 1},
 		// Enough for some thousand calls; who needs days of them writes them to a file.
 		Trace: TraceConfig{Memory: trace.DefaultBytes, Age: Duration(trace.DefaultAge), HEP: HEPConfig{Transport: "tcp"}},
 		Drain: DrainConfig{Timeout: Duration(10 * time.Second)},

@@ -43,8 +43,9 @@ func (d *Demo) Run(std *Streams) error {
 // errInterrupted ends a round before all calls have been placed.
 var errInterrupted = errors.New("interrupted before all calls were placed")
 
-// roundPause lies between two rounds of calls.
-const roundPause = 5 * time.Second
+// roundPause lies between two rounds of calls: after it nothing of the round before is held by a CPS, or remembered by whoever
+// verifies.
+const roundPause = 65 * time.Second
 
 func (d *Demo) place(ctx context.Context, land *country, out io.Writer) error {
 	for {

@@ -41,9 +41,9 @@ type keyEnd struct {
 
 	CountryCode string `placeholder:"DIGITS" help:"Without --config: country code of the trunk (1, the plan of North America; of other countries, prefixes 00 and 0)."`
 	HomeNPA     string `name:"home-npa" placeholder:"DIGITS" help:"Without --config: area code of subscriber numbers."`
-	Profile     string `enum:",agreed,mesh" default:"" placeholder:"PROFILE" help:"Without --config: form of the CPS, agreed or mesh; agreed if an SPC is given."`
-	PeerSPC     string `name:"peer-spc" placeholder:"SPC" help:"Without --config: whose PASSporTs are looked for."`
-	SPC         string `name:"spc" placeholder:"SPC" help:"Without --config: who publishes."`
+	Profile     string `enum:",agreed,mesh,rfc9888,company" default:"" placeholder:"PROFILE" help:"Without --config: form of the CPS: agreed, mesh, rfc9888 or company; agreed if an SPC is given."`
+	PeerSPC     string `name:"peer-spc" placeholder:"SPC" help:"Without --config: whose PASSporTs are looked for; in the company form, for whom they are published."`
+	SPC         string `name:"spc" placeholder:"SPC" help:"Without --config: who publishes; in the company form, who looks for them."`
 }
 
 // keyInputBytesMax bounds an INVITE or an IAM that is read from a file, in bytes.
@@ -152,8 +152,9 @@ func (e *keyEnd) trunks(prefix string) (*endTrunks, error) {
 		t.urls[peer.Name] = strings.TrimRight(peer.URL, "/")
 	}
 	for _, row := range t.table.Rows() {
-		if row.Mode.Publishes() && row.Profile.Row().KeyedBySPC && t.spc == "" {
-			return nil, file.fault(configFault{path: "$.signing.spc", text: "is needed: as whom to publish"})
+		form := row.Profile.Row()
+		if (row.Mode.Publishes() && form.KeyedBySPC || row.Mode.Retrieves() && form.ForSPC) && t.spc == "" {
+			return nil, file.fault(configFault{path: "$.signing.spc", text: "is needed: as whom CPSs are asked"})
 		}
 	}
 	return t, nil
@@ -179,10 +180,11 @@ func (e *keyEnd) quick(prefix string) (*endTrunks, error) {
 			return nil, fmt.Errorf("%sspc and %[1]speer-spc are letters and digits", prefix)
 		}
 	}
-	t.quick.Profile = oob.Mesh
-	if e.Profile == oob.Agreed.String() || e.Profile == "" && e.SPC+e.PeerSPC != "" {
-		t.quick.Profile = oob.Agreed
+	profile := oob.Mesh
+	if e.SPC+e.PeerSPC != "" {
+		profile = oob.Agreed
 	}
+	t.quick.Profile, _ = oob.ProfileNamed(cmp.Or(e.Profile, profile.String())) // kong has checked the name
 	if t.quick.Profile.Row().KeyedBySPC && e.SPC+e.PeerSPC == "" {
 		return nil, fmt.Errorf("%sspc or %[1]speer-spc is needed: in the agreed form the SPC of who publishes is part of the key", prefix)
 	}

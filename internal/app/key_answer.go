@@ -8,6 +8,8 @@ import (
 
 	"github.com/viaduct-oob/viaduct/internal/trunk"
 	"github.com/viaduct-oob/viaduct/internal/wire/atis"
+	"github.com/viaduct-oob/viaduct/internal/wire/rfc9888"
+	"github.com/viaduct-oob/viaduct/oob"
 )
 
 // keyAnswer is what `viaduct key` says, as JSON has it.
@@ -63,7 +65,7 @@ type slotAnswer struct {
 	SPC     string `json:"spc,omitempty"`
 	Dest    string `json:"dest"`
 	Orig    string `json:"orig"`
-	Path    string `json:"path"`
+	Path    string `json:"path,omitempty"` // empty where it is not known before the called number has been looked up
 }
 
 // Words of slotAnswer.Does.
@@ -102,21 +104,21 @@ var unusableTexts = map[trunk.Unusable]string{
 
 // keys are the slots of the call on its trunk. A trunk that is known from flags alone could publish and retrieve.
 func (a *endAnswer) keys(row *trunk.Row, t *endTrunks) {
-	keyed := row.Profile.Row().KeyedBySPC
+	form := row.Profile.Row()
 	for _, op := range []struct {
 		name       string
 		publishing bool
 		done       bool
 	}{
-		{publishes, true, row.Mode.Publishes() || t.table == nil && (!keyed || t.spc != "")},
-		{retrieves, false, row.Mode.Retrieves() || t.table == nil && (!keyed || row.PeerSPC != "")},
+		{publishes, true, row.Mode.Publishes() || t.table == nil && (!form.KeyedBySPC || t.spc != "")},
+		{retrieves, false, row.Mode.Retrieves() || t.table == nil && (!form.KeyedBySPC || row.PeerSPC != "") && (!form.ForSPC || t.spc != "")},
 	} {
 		if !op.done {
 			continue
 		}
 		for _, key := range row.Keys(a.found, t.spc, op.publishing) {
 			a.Keys = append(a.Keys, slotAnswer{
-				Does: op.name, Profile: key.Profile.String(), SPC: key.SPC, Dest: key.Dest.String(), Orig: key.Orig.String(), Path: atis.Path(key),
+				Does: op.name, Profile: key.Profile.String(), SPC: key.SPC, Dest: key.Dest.String(), Orig: key.Orig.String(), Path: pathOf(key, op.publishing),
 			})
 		}
 	}
@@ -136,6 +138,23 @@ func (a *endAnswer) keys(row *trunk.Row, t *endTrunks) {
 	default:
 		a.NoKey = fmt.Sprintf("mode %s neither publishes nor retrieves", row.Mode)
 	}
+}
+
+// pathOf is where a slot is at its CPS.
+func pathOf(key oob.Key, publishing bool) string {
+	form := key.Profile.Row()
+	dest, isNumber := key.Dest.Number()
+	switch {
+	case form.ForSPC && key.SPC == "":
+		return ""
+	case form.ForSPC && publishing:
+		return atis.CompanyPath(key.SPC)
+	case form.ByScope && publishing && isNumber:
+		return rfc9888.CollectionPath(dest)
+	case form.ByScope && isNumber:
+		return rfc9888.NarrowedPath(dest, key.Orig)
+	}
+	return atis.Path(key)
 }
 
 func (a *keyAnswer) print(out io.Writer) {
@@ -189,6 +208,8 @@ func (a *endAnswer) print(out io.Writer) {
 		parts := []string{"profile " + k.Profile}
 		if k.SPC != "" {
 			parts = append(parts, "SPC "+k.SPC)
+		} else if k.found() {
+			parts = append(parts, "SPC of whose number is called, found with each call")
 		}
 		entry(out, k.Does, k.Path, strings.Join(append(parts, "dest "+k.Dest, "orig "+k.Orig), ", "))
 	}
@@ -282,6 +303,12 @@ func (a *endAnswer) does(what string) (slots []slotAnswer) {
 	return slots
 }
 
+// found tells whether the SPC of a slot is found out with each call.
+func (s slotAnswer) found() bool {
+	p, _ := oob.ProfileNamed(s.Profile)
+	return p.Row().ForSPC && s.SPC == ""
+}
+
 func firstDifference(one, other slotAnswer) string {
 	switch {
 	case one.Profile != other.Profile:
@@ -290,7 +317,7 @@ func firstDifference(one, other slotAnswer) string {
 		return "called"
 	case one.Orig != other.Orig:
 		return "calling"
-	case one.SPC != other.SPC:
+	case one.SPC != other.SPC && !one.found() && !other.found():
 		return "spc"
 	}
 	return ""

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto"
 	"crypto/tls"
 	"crypto/x509/pkix"
 	"errors"
@@ -53,6 +54,7 @@ const (
 	labTLS        = "tls"
 	labAddresses  = "addresses"
 	labSTIPA      = "sti-pa"
+	labNumbers    = "numbers.csv"
 )
 
 // labAddressesBytesMax bounds the file of addresses.
@@ -138,9 +140,31 @@ func (l *LabInit) write() error {
 		w.err = errors.Join(w.err, err)
 		w.signer(pki, name, oobtest.IssueConfig{TNAuthList: stircert.TNAuthList{Ranges: []tn.Range{held}}})
 	}
+	w.file(labNumbers, []byte(l.numbers()))
+	if l.isFound() {
+		w.cpsList(l.SPC, "https://"+l.CPS)
+	}
 	w.config(l)
 	w.switches(l)
 	return w.err
+}
+
+// isFound tells whether others can be told where the CPS is: port 0 is another one each time.
+func (l *LabInit) isFound() bool { return !strings.HasSuffix(l.CPS, ":0") }
+
+// labBlock is how many numbers each provider of a laboratory has, the first from labFirstNumber on.
+const (
+	labFirstNumber = 12155550120
+	labBlock       = 10
+)
+
+// numbers says whose numbers are whose.
+func (l *LabInit) numbers() string {
+	text := "# Whose a number is: SPC,first,count. Each provider of the laboratory has a block.\n"
+	for i, spc := range l.SPC {
+		text += fmt.Sprintf("%s,%d,%d\n", spc, labFirstNumber+labBlock*i, labBlock)
+	}
+	return text
 }
 
 // labWriter writes files until the first error.
@@ -148,6 +172,8 @@ type labWriter struct {
 	dir   string
 	point pkix.Extension // where certificates say that their revocation would be told
 	err   error
+
+	administrator crypto.Signer // signs for the laboratory's STI-PA
 }
 
 func (w *labWriter) file(name string, text []byte) {
@@ -197,6 +223,16 @@ cps:
     certificate: tls/cps.pem
     key: tls/cps-key.pem
   audience: [{{.Host}}, localhost]
+{{- if .Found}}
+  advertise: # as the CPS of provider {{.Advertised}}, at /.well-known/stir-cps
+    url: "https://{{.CPS}}"
+    resources: ["0-{{.Advertised}}"]
+    key: providers/{{.Advertised}}/key.pem
+    certificate: repository/{{.Advertised}}.pem
+    x5u: https://{{.Repository}}/{{.Advertised}}.pem
+{{- end}}
+numbers: # who may read who calls a number
+  file: numbers.csv
 trust:
   anchors: [sti-root.pem]
   revocation:
@@ -219,8 +255,8 @@ func (w *labWriter) config(l *LabInit) {
 		host = "localhost"
 	}
 	var text strings.Builder
-	err := labConfigTemplate.Execute(&text, map[string]string{
-		"CPS": l.CPS, "Host": host, "Repository": l.Repository, "Management": l.Management,
+	err := labConfigTemplate.Execute(&text, map[string]any{
+		"CPS": l.CPS, "Found": l.isFound(), "Advertised": l.SPC[len(l.SPC)-1], "Host": host, "Repository": l.Repository, "Management": l.Management,
 	})
 	w.err = errors.Join(w.err, err)
 	w.file(labConfig, []byte(text.String()))

@@ -13,11 +13,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/viaduct-oob/viaduct/discovery/ocnlist"
 	"github.com/viaduct-oob/viaduct/oobtest"
 	"github.com/viaduct-oob/viaduct/stircert"
 )
 
-// LabRevoke is `viaduct lab revoke`. Of the laboratory's STI-PA there is only who signs the revocation list.
+// LabRevoke is `viaduct lab revoke`. Of the laboratory's STI-PA there is only who signs the revocation list, and the list of
+// CPSs.
 type LabRevoke struct {
 	Dir string   `arg:"" type:"existingdir" help:"Folder that lab init has written."`
 	SPC []string `arg:"" placeholder:"SPC" help:"Service provider code of a provider whose certificate to revoke."`
@@ -74,6 +76,25 @@ func (w *labWriter) policyAdministrator(pki *oobtest.PKI, url string) {
 	w.file(filepath.Join(labSTIPA, labCRLIssuer), administrator.CRLIssuer.CertificatePEM())
 	w.file(filepath.Join(labSTIPA, labCRLIssuerKey), key)
 	w.file(filepath.Join(labSTIPA, labCRL), list)
+	w.administrator = administrator.CRLIssuer.Key
+}
+
+// labCPSList is the list of CPSs that the laboratory's STI-PA signs.
+const labCPSList = "cps-list.jwt"
+
+// cpsList signs that all providers of the laboratory have its one CPS.
+func (w *labWriter) cpsList(spcs []string, url string) {
+	if w.err != nil {
+		return
+	}
+	mapping := map[string]string{}
+	for _, spc := range spcs {
+		mapping[spc] = url
+	}
+	list, err := ocnlist.Sign(w.administrator, "https://localhost/"+labCRLIssuer, 1, time.Now().Add(labCRLLifetime), mapping)
+	if w.err = err; err == nil {
+		w.file(filepath.Join(labSTIPA, labCPSList), []byte(list+"\n"))
+	}
 }
 
 // announce adds to a certificate who would tell of its revocation (ATIS-1000080 §6.4.1).

@@ -40,7 +40,19 @@ peers:
     - name: lab
       url: https://{{.CPS}}
       audience: localhost
+  private_addresses: true # that of the laboratory's CPS
   tls_roots: [../tls-root.pem]
+numbers:
+  file: ../numbers.csv
+{{- if .Found}}
+discovery: # viaduct discover says which CPS a number has
+  advertisements:
+    urls: ["https://{{.CPS}}/.well-known/stir-cps"]
+  list:
+    source:
+      file: ../sti-pa/cps-list.jwt
+    signers: [../sti-pa/crl-issuer.pem]
+{{- end}}
 trunks:
   - name: sip-out # calls that go on over SIP are signed
     match: {sources: [127.0.0.0/8], label: sip-out}
@@ -63,6 +75,30 @@ trunks:
   - name: api-transit-out
     match: {client: switch, asks: publish}
     mode: publish
+    cps: [lab]
+{{- if .Found}}
+  - name: rfc9888-out # the CPS of the called number is looked for
+    match: {sources: [127.0.0.0/8], label: rfc9888-out}
+    mode: sign_publish
+    profile: rfc9888
+    discover: dest
+{{- end}}
+  - name: rfc9888-in
+    match: {sources: [127.0.0.0/8], label: rfc9888-in}
+    mode: verify
+    profile: rfc9888
+    cps: [lab]
+{{- if .Found}}
+  - name: company-out # a CPS of one provider, open to whoever signs
+    match: {sources: [127.0.0.0/8], label: company-out}
+    mode: sign_publish
+    profile: company
+    discover: dest
+{{- end}}
+  - name: company-in
+    match: {sources: [127.0.0.0/8], label: company-in}
+    mode: verify
+    profile: company
     cps: [lab]
 {{- range .Others}}
   - name: from-{{.}} # calls that arrive from {{.}} over TDM are looked for and verified
@@ -94,7 +130,7 @@ trust:
       refresh: 5s
     signers: [../sti-pa/crl-issuer.pem]
   laboratory: # never where calls are real
-    hosts: ["{{.Repository}}"]
+    hosts: ["{{.Repository}}", "{{.CPS}}"]
     roots: [../tls-root.pem]
 trace:
   messages: true
@@ -115,7 +151,7 @@ func (w *labWriter) switches(l *LabInit) {
 		}
 		var text strings.Builder
 		err := labSwitchTemplate.Execute(&text, map[string]any{
-			"SPC": spc, "Others": others, "CPS": l.CPS, "Repository": l.Repository, "X5U": "https://" + l.Repository + "/" + spc + ".pem",
+			"SPC": spc, "Found": l.isFound(), "Others": others, "CPS": l.CPS, "Repository": l.Repository, "X5U": "https://" + l.Repository + "/" + spc + ".pem",
 			"SIP": portAbove(l.SIP, sipStride*i), "Management": portAbove(l.SIP, sipStride*i+1), "API": portAbove(l.SIP, sipStride*i+2),
 		})
 		if w.err == nil {

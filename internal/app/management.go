@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/pprof"
@@ -23,6 +24,11 @@ func newManagement(s *server, registry *prometheus.Registry) *http.Server {
 			return
 		}
 		_, _ = io.WriteString(w, "ready\n")
+		if cluster := s.cluster(); cluster != nil {
+			for _, node := range cluster.log.Unlike() {
+				fmt.Fprintf(w, "but %s has other nodes in its configuration\n", node)
+			}
+		}
 	})
 	if s.switches != nil {
 		s.switches.pages.mount(mux)
@@ -80,9 +86,22 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	if c.server.cps != nil {
 		c.server.cps.collect(gauge, counter)
+		c.server.cps.collectPush(gauge, counter)
+		c.server.cps.collectOverload(gauge, counter)
+		c.server.cps.mesh.collect(level, counter)
+	}
+	if cluster := c.server.cluster(); cluster != nil {
+		cluster.collect(level, counter)
+	}
+	if c.server.found != nil {
+		c.server.found.collect(level, counter)
+	}
+	if c.server.holders != nil {
+		c.server.holders.now.Load().collect(level, counter)
 	}
 	if c.server.switches != nil {
 		c.server.switches.collect(metrics, level, counter)
+		c.server.switches.collectInboxes(level, counter)
 	}
 	certificates := c.server.verifier.Stats()
 	counter(descCertHits, certificates.Hits)
@@ -116,6 +135,11 @@ func (r *cpsRole) collect(gauge func(*prometheus.Desc, int64), counter func(*pro
 func (s *server) health() error {
 	if s.cps != nil {
 		if err := s.cps.service.Health(); err != nil {
+			return err
+		}
+	}
+	if s.witness != nil {
+		if err := s.witness.log.Ready(); err != nil {
 			return err
 		}
 	}

@@ -14,7 +14,10 @@ import (
 const demoDest = "12155550131"
 
 // scenarios are the calls of the demonstration.
-var scenarios = []scenario{
+var scenarios = slices.Concat(classicScenarios, providerScenarios)
+
+// classicScenarios are the calls over the ATIS forms.
+var classicScenarios = []scenario{
 	{
 		title:   "Signed A, over the agreed form (ATIS-1000105)",
 		verstat: oob.VerstatPassed, attest: "A",

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/viaduct-oob/viaduct/internal/heap"
+	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/trust"
 )
 
@@ -38,7 +39,7 @@ func (s *Serve) Run(std *Streams) error {
 	if err != nil {
 		return err
 	}
-	heap.Tune(server.memory())
+	defer heap.Tune(server.memory(), file.Cluster.memory())()
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -57,8 +58,11 @@ type server struct {
 	log      *slog.Logger
 	verifier *trust.Verifier
 	trusted  *trusted
-	cps      *cpsRole    // nil without
-	switches *switchRole // nil without
+	cps      *cpsRole     // nil without
+	witness  *clusterRole // nil but on a witness; where there is a CPS, the cluster is its
+	switches *switchRole  // nil without
+	holders  *holders     // nil when nobody knows whose numbers are whose
+	found    *discovered  // CPSs of others; nil when they are looked for nowhere
 
 	management       *http.Server
 	managementListen net.Listener
@@ -68,7 +72,7 @@ type server struct {
 func (s *server) memory() int64 {
 	var bytes int64
 	if s.cps != nil {
-		bytes += s.config.CPS.Limits.memory()
+		bytes += s.cps.memory
 	}
 	if s.switches != nil {
 		bytes += s.config.Trace.Memory
@@ -82,23 +86,44 @@ func open(file *configFile, logger *slog.Logger) (*server, error) {
 		return nil, err
 	}
 	s := &server{config: file, log: logger}
+	var numbers oob.Numbering
+	if p.numbers != nil {
+		s.holders = &holders{}
+		s.holders.now.Store(p.numbers)
+		numbers = s.holders
+	}
 	if s.verifier, err = trust.New(trust.Config{
 		Repository:      trust.RepositoryConfig{Deadline: time.Duration(file.Trust.FetchTimeout), Laboratory: p.trust.laboratory},
 		Directory:       file.Trust.CacheDir,
 		CertificatesMax: file.Trust.Certificates,
+		Tables:          file.Trust.Tables,
+		TablesDisagreed: func() {
+			logger.Error("trust.tables: a table gave another answer than crypto/ecdsa, and none is used any more; the memory of this machine may be broken")
+		},
 	}); err != nil {
+		p.numbers.close()
 		return nil, err
 	}
 	if s.trusted, err = newTrusted(p.trust, s.verifier, logger); err != nil {
 		s.verifier.Close()
+		p.numbers.close()
 		return nil, err
 	}
 	metrics := newRegistry(s)
 	if p.cps != nil {
-		s.cps, err = openCPSRole(file, p.cps, s.verifier, metrics, logger)
+		s.cps, err = openCPSRole(file, p, numbers, s.verifier, metrics, logger)
+	}
+	if err == nil && p.cps == nil && p.cluster != nil {
+		s.witness, err = openCluster(p.cluster, nil, logger)
+	}
+	if err == nil {
+		s.found, err = openDiscovery(context.Background(), file, p.trust, s.trusted, numbers, s.verifier, logger)
+	}
+	if s.cps != nil {
+		s.cps.mesh.finds(s.found)
 	}
 	if err == nil && p.switches != nil {
-		s.switches, err = openSwitchRole(file, p.switches, s.verifier, logger)
+		s.switches, err = openSwitchRole(file, p.switches, numbers, s.found, s.verifier, logger)
 	}
 	if err == nil {
 		s.management = newManagement(s, metrics)
@@ -134,7 +159,13 @@ func (s *server) run(ctx context.Context) error {
 	}
 	go func() { failed <- s.management.Serve(s.managementListen) }()
 	s.trusted.run(ctx)
+	if s.found != nil {
+		s.found.run(ctx)
+	}
 	s.log.Info("serving", serving...)
+	if s.cluster() != nil {
+		go s.tellReady(ctx)
+	}
 	var err error
 	select {
 	case err = <-failed:
@@ -151,11 +182,14 @@ func (s *server) drain() error {
 	drain := s.config.Drain
 	if s.cps != nil {
 		s.cps.service.Drain()
-		roles = append(roles, s.cps.public.Shutdown)
+		roles = append(roles, s.cps.shutdown)
 	}
 	if s.switches != nil {
 		s.switches.drain()
 		roles = append(roles, s.switches.shutdown)
+	}
+	if s.witness != nil {
+		roles = append(roles, s.witness.shutdown)
 	}
 	s.log.Info("draining", "delay", drain.Delay.String())
 	time.Sleep(time.Duration(drain.Delay))
@@ -186,6 +220,7 @@ func (s *server) close() error {
 	if s.cps != nil {
 		errs = append(errs, s.cps.close())
 	}
+	errs = append(errs, s.witness.close())
 	if s.switches != nil {
 		errs = append(errs, s.switches.close())
 	}
@@ -195,8 +230,12 @@ func (s *server) close() error {
 	if s.managementListen != nil { // closed already when it was served
 		_ = s.managementListen.Close()
 	}
+	s.found.close()
 	s.trusted.close()
 	s.verifier.Close()
+	if s.holders != nil {
+		s.holders.now.Load().close()
+	}
 	return errors.Join(errs...)
 }
 
@@ -209,7 +248,9 @@ func (s *server) reload(name string) {
 		p, err = resolve(file)
 	}
 	if err == nil {
-		err = s.take(file, p)
+		if err = s.take(file, p); err != nil {
+			p.numbers.close()
+		}
 	}
 	if err != nil {
 		s.log.Error("reload refused; everything stays as it was", "error", err.Error())
@@ -228,10 +269,21 @@ func (s *server) reload(name string) {
 	}
 }
 
+// cluster is this process's part in a cluster, or nil.
+func (s *server) cluster() *clusterRole {
+	if s.cps != nil {
+		return s.cps.cluster
+	}
+	return s.witness
+}
+
 // take changes to another plan, or refuses it and changes nothing. A role that comes or goes needs a restart.
 func (s *server) take(file *configFile, p *plan) error {
-	if (s.cps == nil) != (p.cps == nil) || (s.switches == nil) != (p.switches == nil) {
+	if (s.cps == nil) != (p.cps == nil) || (s.switches == nil) != (p.switches == nil) || (s.cluster() == nil) != (p.cluster == nil) {
 		return errors.New("a role has come or gone: that needs a restart")
+	}
+	if (s.holders == nil) != (p.numbers == nil) {
+		return errors.New("numbers has come or gone: that needs a restart")
 	}
 	var change *switchChange
 	if s.switches != nil {
@@ -244,9 +296,16 @@ func (s *server) take(file *configFile, p *plan) error {
 		change.discard()
 		return err
 	}
+	if err := s.found.reload(); err != nil {
+		s.log.Error("discovery.file; the one before goes on being used", "error", err.Error())
+	}
+	if s.holders != nil {
+		s.holders.now.Swap(p.numbers).close()
+	}
 	if s.cps != nil {
 		s.cps.certificate.Store(&p.cps.certificate)
 	}
+	s.cluster().take(p.cluster)
 	if s.switches != nil {
 		s.switches.commit(change)
 	}

@@ -56,7 +56,7 @@ func startLab(t *testing.T, before func(*http.Server)) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before(s.cps.public)
+	before(&s.cps.public.Server)
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{server: s, dir: dir, stop: stop, ended: make(chan error, 1)}
 	go func() { r.ended <- s.run(ctx) }()

@@ -20,7 +20,7 @@ import (
 type apiDoor struct {
 	door        atomic.Pointer[stiapi.Door]
 	certificate atomic.Pointer[tls.Certificate] // nil where it is plain
-	server      *http.Server
+	server      *httpapi.Server
 	listener    net.Listener
 }
 
@@ -34,6 +34,7 @@ func (r *switchRole) openAPI(c APIConfig, p *switchPlan) error {
 	a.certificate.Store(p.apiTLS)
 	a.server = httpapi.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) { a.door.Load().ServeHTTP(w, request) }),
 		time.Duration(c.Limits.BodyTimeout), func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return a.certificate.Load(), nil }, r.log)
+	a.server.TLSConfig.ClientAuth = tls.NoClientCert
 	if p.apiRoots != nil { // who shows none may still have a key
 		a.server.TLSConfig.ClientCAs, a.server.TLSConfig.ClientAuth = p.apiRoots, tls.VerifyClientCertIfGiven
 	}

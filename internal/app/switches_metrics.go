@@ -79,6 +79,14 @@ func (r *switchRole) collect(metrics chan<- prometheus.Metric, level func(*prome
 	for c, h := range d.Asked {
 		histogram(descAsked, h, string(c.Action), c.CPS, c.Outcome)
 	}
+	for trunk, told := range d.Consumed {
+		counter(descConsumed, told.Done, trunk, "done")
+		counter(descConsumed, told.Failed, trunk, "failed")
+		counter(descConsumed, told.Left, trunk, "left")
+	}
+	for trunk, n := range d.Held {
+		counter(descHeldAlready, n, trunk)
+	}
 	level(descPlaced, float64(d.Placed))
 	r.collectPeers(level)
 	if r.sip != nil {
@@ -99,16 +107,9 @@ func (r *switchRole) collect(metrics chan<- prometheus.Metric, level func(*prome
 }
 
 func (r *switchRole) collectPeers(level func(*prometheus.Desc, float64, ...string)) {
-	seen := map[string]bool{}
-	for _, client := range r.clients() {
-		for _, s := range client.States() {
-			if seen[s.URL] { // as a CPS of another set: the first one tells
-				continue
-			}
-			seen[s.URL] = true
-			level(descCircuit, circuitLevels[s.Breaker], s.URL)
-			level(descSkew, s.Skew.Seconds(), s.URL)
-		}
+	for _, s := range r.peerStates() {
+		level(descCircuit, circuitLevels[s.Breaker], s.URL)
+		level(descSkew, s.Skew.Seconds(), s.URL)
 	}
 	if r.signer == nil {
 		return

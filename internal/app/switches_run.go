@@ -41,8 +41,8 @@ func (r *switchRole) keep(ctx context.Context) {
 // tellRhythm is how often it is looked whether there is something to tell the operator.
 const tellRhythm = 2 * time.Second
 
-// standing is what the operator has been told last: of each CPS by its URL whether it is left alone, of the credential
-// under the empty name why nothing is signed.
+// standing is what the operator has been told last: of each CPS by its URL whether it is left alone, of each
+// stream of a subscription why it is down, of the credential under the empty name why nothing is signed.
 type standing map[string]string
 
 // tell logs what has changed since: calls go on whatever happens, so that nobody would notice otherwise.
@@ -53,16 +53,15 @@ func (r *switchRole) tell(told standing) {
 			r.log.Log(context.Background(), level, message, more...)
 		}
 	}
-	for _, client := range r.clients() {
-		for _, s := range client.States() {
-			switch {
-			case s.Breaker == cpsclient.BreakerOpen:
-				note(s.URL, "alone", slog.LevelWarn, "a CPS has failed and is left alone for a while; calls go on without it", "cps", s.URL, "failures", s.Failures)
-			case s.Breaker == cpsclient.BreakerClosed && told[s.URL] != "":
-				note(s.URL, "", slog.LevelInfo, "a CPS answers again", "cps", s.URL)
-			}
+	for _, s := range r.peerStates() {
+		switch {
+		case s.Breaker == cpsclient.BreakerOpen:
+			note(s.URL, "alone", slog.LevelWarn, "a CPS has failed and is left alone for a while; calls go on without it", "cps", s.URL, "failures", s.Failures)
+		case s.Breaker == cpsclient.BreakerClosed && told[s.URL] != "":
+			note(s.URL, "", slog.LevelInfo, "a CPS answers again", "cps", s.URL)
 		}
 	}
+	r.tellStreams(told, note)
 	if r.signer == nil {
 		return
 	}
@@ -132,9 +131,7 @@ func (r *switchRole) prepare(file *configFile, p *switchPlan) (c *switchChange, 
 		return nil, err
 	}
 	if made.of != r.equipped.of { // they are made again when it is known what signs
-		for _, client := range made.clients {
-			client.Close()
-		}
+		made.close()
 	}
 	if p.api {
 		if c.door, err = r.newDoor(file.API, p); err != nil {
@@ -197,12 +194,26 @@ func (r *switchRole) advance(ctx context.Context) {
 		return
 	}
 	r.note("signing credential", r.signer.Reload(ctx))
+	for name, who := range r.others() {
+		if err := who.signer.Reload(ctx); err != nil {
+			r.log.Error("nothing is signed on behalf of others; calls go on without", "credential", name, "error", err.Error())
+		}
+	}
 	r.mu.Lock()
 	adopted, file, plan := r.adopt(), r.file, r.plan
 	r.mu.Unlock()
 	if adopted {
 		r.note("signing credential", r.equip(file, plan))
 	}
+}
+
+// others are those on whose behalf calls are signed, by their names.
+func (r *switchRole) others() map[string]*partner {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	others := maps.Clone(r.equipped.partners)
+	delete(others, "")
+	return others
 }
 
 // note logs what nobody can be told.
@@ -262,9 +273,7 @@ func (r *switchRole) close() error {
 		_ = d.Close()
 	}
 	r.mu.Lock()
-	for _, client := range r.equipped.clients {
-		r.running.Go(client.Close)
-	}
+	r.running.Go(r.equipped.close)
 	r.mu.Unlock()
 	r.running.Wait()
 	if r.recorder != nil {
@@ -291,13 +300,37 @@ func (p *switchPlan) traceConfig(c TraceConfig) trace.Config {
 	return config
 }
 
+// peerStates tells how each CPS stands, once: as it does with the client that fares worst with it. Trunks that ask it in another
+// form, or for somebody else, have another client.
+func (r *switchRole) peerStates() (all []cpsclient.State) {
+	at := map[string]int{} // by URL
+	for _, client := range r.clients() {
+		for _, s := range client.States() {
+			i, known := at[s.URL]
+			switch {
+			case !known:
+				at[s.URL] = len(all)
+				all = append(all, s)
+			case circuitLevels[s.Breaker] > circuitLevels[all[i].Breaker]:
+				all[i] = s
+			}
+		}
+	}
+	return all
+}
+
 // clients gives the clients of all CPSs, always in the same order.
 func (r *switchRole) clients() []*cpsclient.Client {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var all []*cpsclient.Client
-	for _, names := range slices.Sorted(maps.Keys(r.equipped.clients)) {
-		all = append(all, r.equipped.clients[names])
+	return inOrder(r.equipped.clients)
+}
+
+// inOrder gives what a map holds, in the order of the keys.
+func inOrder[V any](m map[string]V) []V {
+	all := make([]V, 0, len(m))
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		all = append(all, m[name])
 	}
 	return all
 }

@@ -71,6 +71,9 @@ func (c *country) startElement(t *testing.T, spc string, change func(*Config)) *
 		t.Fatal(err)
 	}
 	file.Peers.CPS[0].URL = c.cps.url()
+	for i := range file.Trunks {
+		file.Trunks[i].Budget = Duration(countryBudget)
+	}
 	change(&file.Config)
 	e := &element{t: t, file: &file.Config, name: filepath.Join(t.TempDir(), "element.yaml"), log: &lockedBuffer{}}
 	e.write()
@@ -266,7 +269,7 @@ func TestServe_CallsAreFoundAndMasked(t *testing.T) {
 			t.Errorf("metrics lack %s", want)
 		}
 	}
-	for _, secret := range []string{"2155550", call.id} {
+	for _, secret := range []string{call.orig, call.dest, call.id} {
 		if strings.Contains(metrics, secret) {
 			t.Errorf("metrics hold %q", secret)
 		}
@@ -284,6 +287,7 @@ func TestServe_CPSAndSwitchesInOneProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cps.CPS.Listen = "127.0.0.1:0"
 	file.CPS, file.tree = cps.CPS, mustParse(t, "cps: {}\nsip: {}\napi: {}\ntrunks: []\n")
 	s, err := open(file, slog.New(slog.DiscardHandler))
 	if err != nil {

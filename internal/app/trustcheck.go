@@ -1,6 +1,7 @@
 package app
 
 import (
+	"crypto/fips140"
 	"errors"
 	"fmt"
 	"net"
@@ -12,10 +13,18 @@ import (
 // fetchTimeoutMax is the longest that an operator may let certificates be waited for: a caller hears silence.
 const fetchTimeoutMax = Duration(time.Minute)
 
+// trustTablesMax is more than half of all providers; their tables take 240 MB.
+const trustTablesMax = 10_000
+
 // noteTrustBounds refuses values of trust that would mean something else than what is written, or nothing.
 func noteTrustBounds(c *TrustConfig, note func(string, error)) {
 	if c.Certificates <= 0 {
 		note("$.trust.certificates", errors.New("must be above zero"))
+	}
+	if c.Tables < 0 || c.Tables > trustTablesMax {
+		note("$.trust.tables", fmt.Errorf("is 0 to %d", trustTablesMax))
+	} else if c.Tables > 0 && fips140.Enabled() {
+		note("$.trust.tables", errors.New("must be 0 in the FIPS 140 mode of Go: its module verifies signatures alone"))
 	}
 	if c.FetchTimeout <= 0 || c.FetchTimeout > fetchTimeoutMax {
 		note("$.trust.fetch_timeout", fmt.Errorf("is above 0s and at most %s", fetchTimeoutMax))

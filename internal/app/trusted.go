@@ -154,6 +154,13 @@ func sameSigners(a, b stipa.SignersConfig) bool {
 		(a.Roots == nil) == (b.Roots == nil) && (a.Roots == nil || a.Roots.Equal(b.Roots))
 }
 
+// numberData is what is known of whose numbers are whose.
+func (t *trusted) numberData() *stircert.NumberData {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.plan.numbers
+}
+
 func (t *trusted) setListed(certs []*x509.Certificate) {
 	t.mu.Lock()
 	t.listed = certs

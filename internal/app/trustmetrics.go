@@ -37,12 +37,21 @@ var (
 	descAnchors           = describe("trust_anchors", "Trust anchors in use, of files and the list together.")
 	descRevocationChecks  = describe("trust_revocation_checks_total", "Trusted chains of which the revocation list was asked, once for each chain and list.")
 	descRevoked           = describe("trust_revoked_total", "Of which had a revoked certificate.")
+	descTables            = describe("trust_tables", "Keys that have a table to verify their signatures with, now.")
+	descTablesBuilt       = describe("trust_tables_built_total", "Tables that were made.")
+	descTableAnswers      = describe("trust_table_answers_total", "Signatures verified with a table, good or bad.")
+	descTablesOff         = describe("trust_tables_off", "1 when a table has given another answer than crypto/ecdsa, since when none is used.")
 	descRevocationUnknown = describe("trust_revocation_unknown_total", "Of which nothing is known, by the reason.", "reason")
 )
 
 // collect reads what is known of lists, anchors and revocation.
 func (t *trusted) collect(gauge func(*prometheus.Desc, float64, ...string), counter func(*prometheus.Desc, int64, ...string)) {
+	stats := t.verifier.Stats()
 	gauge(descAnchors, float64(t.anchorCount()))
+	gauge(descTables, float64(stats.Tables))
+	counter(descTablesBuilt, stats.TablesBuilt)
+	counter(descTableAnswers, stats.TableAnswers)
+	gauge(descTablesOff, truth(stats.TablesOff))
 	if t.list != nil {
 		descsList.collect(t.list.State(), gauge, counter)
 	}
@@ -50,7 +59,6 @@ func (t *trusted) collect(gauge func(*prometheus.Desc, float64, ...string), coun
 		return
 	}
 	descsRevocation.collect(t.revocation.State(), gauge, counter)
-	stats := t.verifier.Stats()
 	counter(descRevocationChecks, stats.RevocationChecks)
 	counter(descRevoked, stats.Revoked)
 	counter(descRevocationUnknown, stats.UnknownNoList, "no_list")
@@ -60,7 +68,7 @@ func (t *trusted) collect(gauge func(*prometheus.Desc, float64, ...string), coun
 }
 
 func (d keptDescs) collect(s stipa.State, gauge func(*prometheus.Desc, float64, ...string), counter func(*prometheus.Desc, int64, ...string)) {
-	gauge(d.used, oneIf(s.Believed))
+	gauge(d.used, truth(s.Believed))
 	if s.Number != nil {
 		n, _ := new(big.Float).SetInt(s.Number).Float64()
 		gauge(d.number, n)
@@ -71,20 +79,13 @@ func (d keptDescs) collect(s stipa.State, gauge func(*prometheus.Desc, float64, 
 	gauge(d.success, unix(s.LastSuccess))
 	gauge(d.failure, unix(s.LastFailure))
 	for _, alarm := range stipa.Alarms() {
-		gauge(d.alarm, oneIf(s.Alarm == alarm), alarm.String())
+		gauge(d.alarm, truth(s.Alarm == alarm), alarm.String())
 	}
 	counter(d.successes, s.Successes)
 	for _, problem := range stipa.Problems() {
 		counter(d.refusals, s.Refusals[problem], problem.Name())
 	}
 	counter(d.disk, s.DiskFailures)
-}
-
-func oneIf(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 func unix(t time.Time) float64 {

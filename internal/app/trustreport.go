@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/trust"
@@ -13,8 +15,8 @@ import (
 
 // describe says what would be believed from the first request on: what files have, and what the disk has kept. It asks
 // nobody and writes nothing. It tells whether all is well: serve would start all the same, because a list that is late
-// must not stop calls. own is the certificate that calls are signed with, if there is one.
-func (p trustPlan) describe(out io.Writer, own *trust.Chain) (good bool, err error) {
+// must not stop calls. signers are our own certificates, by what is signed with them.
+func (p trustPlan) describe(out io.Writer, signers map[string]*trust.Chain) (good bool, err error) {
 	// What a file has would be kept on disk; what the disk has is only read.
 	if p.list != nil && p.list.keeper.Source.File != "" {
 		list := *p.list
@@ -47,9 +49,12 @@ func (p trustPlan) describe(out io.Writer, own *trust.Chain) (good bool, err err
 	} else if t.anchorCount() > 0 || p.list != nil {
 		fmt.Fprintln(out, "  no revocation list: certificates that have been revoked are believed")
 	}
-	if own != nil && t.anchorCount() > 0 {
-		if err := verifier.Judge(own); err != nil {
-			fmt.Fprintf(out, "    ALARM: the certificate that calls are signed with is not believed: %v\n", err)
+	for _, what := range slices.Sorted(maps.Keys(signers)) {
+		if t.anchorCount() == 0 {
+			break // of which has been told
+		}
+		if err := verifier.Judge(signers[what]); err != nil {
+			fmt.Fprintf(out, "    ALARM: the certificate that %s signed with is not believed: %v\n", what, err)
 			good = false
 		}
 	}

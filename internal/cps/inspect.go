@@ -2,7 +2,9 @@ package cps
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -50,42 +52,111 @@ func (i *Inspector) Counts() map[string]int64 {
 	}
 }
 
-// Inspect is nil when the PASSporTs may be stored under the key.
-func (i *Inspector) Inspect(ctx context.Context, key oob.Key, compacts []string, now time.Time) error {
+// findings are what an inspector has found of PASSporTs that may be stored.
+type findings struct {
+	key    oob.Key
+	oldest time.Time // the first iat; zero when nobody looked
+	stale  time.Time // from when on they are not fresh any more; zero when nobody looked
+
+	// Where the PASSporT says whose call it is, their names, and all of them as what is used once.
+	ids []string
+	use oob.TokenUse
+}
+
+// inspect looks at PASSporTs that are to be stored under the key, of which it reads what the path did not say (Row.CallerInside). complete
+// wants every certificate to be at hand. allow, unless it is nil, is asked before anything costly is done, and again about
+// each signer once he is proven.
+func (i *Inspector) inspect(ctx context.Context, key oob.Key, compacts []string, now time.Time, allow *openGate) (findings, error) {
 	all := int64(len(compacts))
-	unreachable, err := i.inspect(ctx, key, compacts, now)
+	found, unreachable, err := i.look(ctx, key, compacts, now, allow)
 	switch {
 	case err != nil:
 		i.refused.Add(all)
-	case i.Depth == InspectVerify:
+	case i.Depth == InspectVerify || allow != nil:
 		i.unreachable.Add(unreachable)
 		i.verified.Add(all - unreachable)
 	default:
 		i.unlooked.Add(all)
 	}
-	return err
+	return found, err
 }
 
-// inspect also tells of how many PASSporTs the certificate was unreachable.
-func (i *Inspector) inspect(ctx context.Context, key oob.Key, compacts []string, now time.Time) (unreachable int64, err error) {
-	if i.Depth == InspectOff {
-		return 0, nil
+// look also tells of how many PASSporTs the certificate was unreachable.
+func (i *Inspector) look(ctx context.Context, key oob.Key, compacts []string, now time.Time, allow *openGate) (found findings, unreachable int64, err error) {
+	inside, freshness := key.Profile.Row().CallerInside, i.Freshness.Or(oob.Freshness{Past: time.Minute, Future: time.Minute})
+	if i.Depth == InspectOff && !inside {
+		return findings{key: key}, 0, nil
 	}
 	sheets := make([]sheet, 0, len(compacts))
 	for n, compact := range compacts {
+		if inside {
+			id := oob.PassportID(compact)
+			if slices.Contains(found.ids, id) {
+				return findings{}, 0, oob.Faultf(oob.Malformed, "PASSporT %d stands twice", n+1)
+			}
+			found.ids = append(found.ids, id)
+		}
 		s, err := readSheet(compact)
 		if err != nil {
-			return 0, oob.Faultf(oob.PassportInvalid, "PASSporT %d: %v", n+1, err)
+			return findings{}, 0, oob.Faultf(oob.PassportInvalid, "PASSporT %d: %v", n+1, err)
 		}
-		if err := i.Freshness.Or(oob.Freshness{Past: time.Minute, Future: time.Minute}).Check(s.claims.IAT, now); err != nil {
-			return 0, oob.Faultf(oob.PassportStale, "PASSporT %d: iat is %v", n+1, err)
+		if err := freshness.Check(s.claims.IAT, now); err != nil {
+			return findings{}, 0, oob.Faultf(oob.PassportStale, "PASSporT %d: iat is %v", n+1, err)
+		}
+		if found.oldest.IsZero() || s.claims.IAT.Before(found.oldest) {
+			found.oldest = s.claims.IAT
 		}
 		sheets = append(sheets, s)
 	}
-	if err := matchKey(key, sheets); err != nil || i.Depth == InspectMatch {
-		return 0, err
+	if inside {
+		if key, err = readParties(key, sheets); err != nil {
+			return findings{}, 0, err
+		}
 	}
-	return i.verify(ctx, sheets)
+	if err := matchKey(key, sheets); err != nil {
+		return findings{}, 0, err
+	}
+	found.key, found.stale = key, found.oldest.Add(freshness.Past)
+	if inside {
+		found.use = useOf(key, found.ids)
+	}
+	// What is known already adds nothing, and is not counted to its signer: whoever has seen a PASSporT of his could use up
+	// what he may publish.
+	if allow != nil {
+		allow.known = allow.service.known(found)
+	}
+	if i.Depth != InspectVerify && allow == nil {
+		return found, 0, nil
+	}
+	unreachable, err = i.verify(ctx, sheets, allow)
+	return found, unreachable, err
+}
+
+// span is the longest time in which one PASSporT can be published.
+func (i *Inspector) span() time.Duration {
+	f := i.Freshness.Or(oob.Freshness{Past: time.Minute, Future: time.Minute})
+	return f.Past + f.Future + time.Second
+}
+
+// readParties fills in the parties that the path did not name: the caller, and in the company form the called party too.
+func readParties(key oob.Key, sheets []sheet) (oob.Key, error) {
+	if len(sheets) == 0 {
+		return oob.Key{}, oob.Faultf(oob.Malformed, "the body holds no PASSporT")
+	}
+	key.Orig = sheets[0].claims.Orig
+	if !key.Dest.IsZero() {
+		return key, nil
+	}
+	// The called party is the one that all of them lead to, through div PASSporTs if there are any.
+	for _, s := range sheets {
+		if len(s.claims.Dest) != 1 {
+			return oob.Key{}, oob.Faultf(oob.PassportInvalid, "a PASSporT names several called parties, and the path none of them")
+		}
+		if key.Dest = s.claims.Dest[0]; matchKey(key, sheets) == nil {
+			return key, nil
+		}
+	}
+	return oob.Key{}, oob.Faultf(oob.IdentityMismatch, "the PASSporTs are not of one call")
 }
 
 // sheet is one PASSporT as an inspector needs it.
@@ -114,6 +185,9 @@ func readSheet(compact string) (sheet, error) {
 // matchKey wants every PASSporT to belong to the call of the key: its orig is the key's, and its dest is the key's or is
 // led there by div PASSporTs of the same publication (RFC 8946 §4: each div leads from an earlier dest to a newer).
 func matchKey(key oob.Key, sheets []sheet) error {
+	if len(sheets) == 1 && sheets[0].claims.Orig == key.Orig && slices.Contains(sheets[0].claims.Dest, key.Dest) {
+		return nil // nearly always
+	}
 	reached := map[tn.Identity]bool{key.Dest: true}
 	for grown := true; grown; {
 		grown = false
@@ -155,7 +229,7 @@ func (i *Inspector) allCached(sheets []sheet) bool {
 
 // verify checks signatures and certificates. All of them share one wait, so that ever new hosts that do not answer
 // cannot add up to more than that; what is cached is verified also when the wait is over.
-func (i *Inspector) verify(ctx context.Context, sheets []sheet) (unreachable int64, err error) {
+func (i *Inspector) verify(ctx context.Context, sheets []sheet, allow *openGate) (unreachable int64, err error) {
 	wait := i.FetchWait
 	if wait == 0 {
 		wait = 500 * time.Millisecond
@@ -166,11 +240,19 @@ func (i *Inspector) verify(ctx context.Context, sheets []sheet) (unreachable int
 		defer cancel()
 	}
 	for n, s := range sheets {
-		credential, err := i.Verifier.Verify(ctx, s.envelope.Header.X5U, s.envelope.Verify)
+		if err := allow.tries(s.envelope.Header.X5U); err != nil {
+			return 0, err
+		}
+		credential, err := i.Verifier.Verify(ctx, s.envelope.Header.X5U, func(key *ecdsa.PublicKey) error {
+			return s.envelope.VerifyWith(key, i.Verifier.ES256())
+		})
 		switch {
 		case err == nil:
 			if err := i.Verifier.Authorise(credential, s.envelope, &s.claims); err != nil {
 				return 0, oob.Faultf(oob.OutOfScope, "PASSporT %d: its signer may not say so", n+1).Because(err)
+			}
+			if err := allow.proven(i.Verifier, credential); err != nil {
+				return 0, err
 			}
 		case errors.Is(err, passport.SignatureInvalid):
 			return 0, oob.Faultf(oob.PassportInvalid, "PASSporT %d: the signature does not verify", n+1).Because(err)
@@ -178,7 +260,7 @@ func (i *Inspector) verify(ctx context.Context, sheets []sheet) (unreachable int
 			return 0, oob.Faultf(oob.CredentialUntrusted, "PASSporT %d: its certificate is not trusted", n+1).Because(err)
 		case errors.Is(err, trust.ErrX5U):
 			return 0, oob.Faultf(oob.PassportInvalid, "PASSporT %d: its x5u is not a URL that certificates are fetched from", n+1).Because(err)
-		case (errors.Is(err, oob.CredentialUnreachable) || errors.Is(err, trust.ErrBusy)) && !i.RefuseUnreachable:
+		case (errors.Is(err, oob.CredentialUnreachable) || errors.Is(err, trust.ErrBusy)) && !i.RefuseUnreachable && allow == nil:
 			unreachable++
 		case errors.Is(err, oob.CredentialUnreachable):
 			return 0, oob.Faultf(oob.CredentialUnreachable, "PASSporT %d: its certificate cannot be fetched", n+1).Because(err)

@@ -74,7 +74,7 @@ func TestInspectionDepths(t *testing.T) {
 		{name: "no PASSporT", passport: func(*pair) string { return "AAA.BBB.CCC" }, verify: oob.PassportInvalid, match: oob.PassportInvalid},
 	} {
 		for depth, want := range map[cps.Depth]oob.Kind{cps.InspectVerify: c.verify, cps.InspectMatch: c.match, cps.InspectOff: oob.Internal} {
-			for _, profile := range oob.Profiles() {
+			for _, profile := range oobtest.Forms() {
 				t.Run(c.name+"/"+depthNames[depth]+"/"+profile.String(), func(t *testing.T) {
 					p := startPair(t, oobtest.CPSConfig{Inspector: &cps.Inspector{Depth: depth}})
 					token := c.passport(p)

@@ -27,14 +27,14 @@ func TestRateDefaults(t *testing.T) {
 // TestWhatIsKeptPerSPCIsBounded, however many there are.
 func TestWhatIsKeptPerSPCIsBounded(t *testing.T) {
 	now := time.Unix(1795316200, 0)
-	limiter := cps.NewLimiter(cps.Rate{PerSecond: 1, Burst: 1})
+	limiter := cps.NewLimiter(cps.Rate{PerSecond: 1, Burst: 1}, now)
 	var misses cps.Misses
 	for i := range cps.PerSPCMax + 1000 {
 		spc := strconv.Itoa(i)
 		limiter.Take(spc, now) // none of the buckets is ever full again
 		misses.Add(spc)
 	}
-	if got := limiter.Len(); got != cps.PerSPCMax {
+	if got := limiter.Len(); got > cps.PerSPCMax || got < cps.PerSPCMax*9/10 {
 		t.Errorf("%d buckets", got)
 	}
 	counts := misses.Counts()
@@ -48,7 +48,7 @@ func TestWhatIsKeptPerSPCIsBounded(t *testing.T) {
 
 func TestLimiterSurvivesAClockThatIsTurnedBack(t *testing.T) {
 	now := time.Unix(1795316200, 0)
-	limiter := cps.NewLimiter(cps.Rate{PerSecond: 1, Burst: 1})
+	limiter := cps.NewLimiter(cps.Rate{PerSecond: 1, Burst: 1}, now)
 	limiter.Take("1234", now)
 	if wait, ok := limiter.Take("1234", now.Add(-time.Hour)); ok || wait <= 0 || wait > 2*time.Hour {
 		t.Errorf("%v, %v", wait, ok)
@@ -77,6 +77,8 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 		"too long a retention":       func(c *cps.Config) { c.Retention = map[oob.Profile]time.Duration{oob.Agreed: 61 * time.Second} },
 		"a negative rate":            func(c *cps.Config) { c.PublishRate.PerSecond = -1 },
 		"a negative burst":           func(c *cps.Config) { c.RetrieveRate.Burst = -1 },
+		"fewer than no nodes":        func(c *cps.Config) { c.Nodes = -1 },
+		"too many nodes":             func(c *cps.Config) { c.Nodes = 1025 },
 	} {
 		c := good()
 		spoil(&c)
@@ -91,7 +93,7 @@ func TestConcurrentRequests(t *testing.T) {
 	p := startPair(t, oobtest.CPSConfig{})
 	const each = 20
 	var wg sync.WaitGroup
-	for _, profile := range oob.Profiles() {
+	for _, profile := range oobtest.Forms() {
 		for i := range each {
 			wg.Go(func() {
 				p.publish(profile, p.Passport(strconv.Itoa(i)))

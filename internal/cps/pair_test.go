@@ -32,7 +32,7 @@ func startPair(t *testing.T, c oobtest.CPSConfig) *pair {
 
 // inBothForms runs a test on a CPS of its own for each profile.
 func inBothForms(t *testing.T, c oobtest.CPSConfig, test func(p *pair, profile oob.Profile)) {
-	for _, profile := range oob.Profiles() {
+	for _, profile := range oobtest.Forms() {
 		t.Run(profile.String(), func(t *testing.T) { test(startPair(t, c), profile) })
 	}
 }

@@ -20,6 +20,9 @@
 // that asks again about one of them, because it tries its next route, does not publish it twice. Beyond that the oldest is
 // forgotten: a second publication of the same PASSporTs does no harm.
 //
+// CPSs that take records away when their calls have come are told in the background, ConsumingMax at a time. What was retrieved
+// for these calls is remembered for as long as it would have been served, at most [ConsumedBytesMax] of it.
+//
 // # Hearsay
 //
 // Parties are what the switch says, and who was called before, in Diversion and History-Info, is what it lets through:
@@ -51,6 +54,13 @@ type Trunk struct {
 	Publisher oob.Publisher  // nil where the row publishes nothing
 	Retriever oob.Retriever  // nil where the row retrieves nothing
 	Verifies  *stivs.Service // nil where the row verifies nothing
+	Consumer  Consumer       // is told that calls have come; nil where nobody is
+	Held      oob.Retriever  // is asked once whether a PASSporT is there already, for Row.UnlessHeld; nil where nobody is
+
+	// On whose behalf calls are handled where that is another provider, which has no service of its own (RFC 8816 §8.3,
+	// RFC 9888 §7). Publisher, Retriever and Consumer prove themselves with the same credential.
+	Signer *stias.Service // signs with the certificate that this provider has delegated; nil for that of the service
+	SPC    string         // of this provider; empty for that of the service
 
 	IgnoreDate     bool // the clock of the switch is not to be relied on: the Date of its requests is not looked at
 	BlockFailed    bool // a call whose PASSporT is bad is not to go on
@@ -78,6 +88,7 @@ type Call struct {
 type Answer struct {
 	Result   Result
 	Identity []string     // Identity header field values to add: signed here, or retrieved
+	Date     time.Time    // of the call, made from the iat of retrieved PASSporTs; zero where there are none, or where the row wants none
 	Signed   stias.Signed // zero unless something was signed
 	Verdict  *oob.Verdict // nil unless the call was to be verified
 	Block    bool         // the call is not to go on: by the trunk's policy, and never for want of anything
@@ -132,6 +143,8 @@ type Service struct {
 	trunks atomic.Pointer[Trunks]
 	placed placed
 	tally  tally
+
+	consumed consumed
 }
 
 // New makes a service.
@@ -142,7 +155,7 @@ func New(c Config) (*Service, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Service{config: c, placed: placed{now: c.Now}}, nil
+	return &Service{config: c, placed: placed{now: c.Now}, consumed: consumed{now: c.Now}}, nil
 }
 
 // Do does for a call what its trunk says, and never takes longer than the trunk allows.

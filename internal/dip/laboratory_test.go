@@ -21,6 +21,8 @@ import (
 // Two providers on both ends of a TDM trunk, with a real CPS between them. The clock of all is the machine's.
 type country struct {
 	t                    *testing.T
+	pki                  *oobtest.PKI
+	repository           *oobtest.Repository
 	cps                  *oobtest.CPS
 	upstream, downstream *provider
 }
@@ -45,6 +47,7 @@ func openCountry(t *testing.T) *country {
 	repository, err := pki.StartRepository()
 	c.must(err)
 	t.Cleanup(func() { _ = repository.Close() })
+	c.pki, c.repository = pki, repository
 	c.cps, err = oobtest.StartCPS(pki, repository, oobtest.CPSConfig{})
 	c.must(err)
 	t.Cleanup(func() { _ = c.cps.Close() })
@@ -59,10 +62,7 @@ func openCountry(t *testing.T) *country {
 		})
 		c.must(err)
 		t.Cleanup(p.client.Close)
-		verifier, err := pki.Verifier(repository, trust.Config{}, nil)
-		c.must(err)
-		t.Cleanup(verifier.Close)
-		p.verifies, err = stivs.New(stivs.Config{Verifier: verifier, Retriever: dip.Watched(p.client), Budget: trunk.BudgetMax})
+		p.verifies, err = stivs.New(stivs.Config{Verifier: c.verifier(), Retriever: dip.Watched(p.client), Budget: trunk.BudgetMax})
 		c.must(err)
 		p.Service = c.newService(p.identity, stias.Policy{Own: []tn.Range{block("12155550100-12155550199")}, Customers: []string{"acme"}})
 		return p
@@ -76,6 +76,15 @@ func (c *country) must(err error) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+// verifier is a new one, which believes the laboratory.
+func (c *country) verifier() *trust.Verifier {
+	c.t.Helper()
+	verifier, err := c.pki.Verifier(c.repository, trust.Config{}, nil)
+	c.must(err)
+	c.t.Cleanup(verifier.Close)
+	return verifier
 }
 
 func (c *country) newService(identity *oobtest.Identity, policy stias.Policy) *dip.Service {

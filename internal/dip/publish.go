@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
+	"github.com/viaduct-oob/viaduct/cpsclient"
 	"github.com/viaduct-oob/viaduct/identity"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/passport"
+	"github.com/viaduct-oob/viaduct/stias"
 )
 
 // signAndPublish is the dip of a call that goes into a TDM trunk where it begins. What came with a PASSporT that is
@@ -68,13 +71,19 @@ func (d *doing) place(ctx context.Context, answer Answer, values []string) Answe
 	case len(tokens) > oob.PassportsMax:
 		tokens = tokens[:oob.PassportsMax]
 	}
-	keys := d.trunk.Keys(d.call.Parties, d.config.SPC, true)
+	keys := d.trunk.Keys(d.call.Parties, d.spc(), true)
 	if len(keys) == 0 || d.trunk.Publisher == nil {
 		d.call.Trace.Step("nothing to publish", "the call has no key")
 		answer.Result = cmp.Or(answer.Result, ResultNothing)
 		return answer
 	}
 	d.noteKey(keys[0])
+	if d.isHeld(ctx, keys[0]) {
+		d.tally.keptHeld(d.trunk.Name)
+		d.call.Trace.Step("not published", "a CPS has a PASSporT for the call already")
+		answer.Result = cmp.Or(answer.Result, ResultNothing)
+		return answer
+	}
 	err := d.handOver(ctx, keys[0], tokens)
 	if err == nil {
 		answer.Result = ResultPublished
@@ -83,6 +92,26 @@ func (d *doing) place(ctx context.Context, answer Answer, values []string) Answe
 	answer.FailOpen = d.failed(ctx, err)
 	d.call.Trace.Step("not published", oob.FaultOf(err).Kind.Row().Title)
 	return answer
+}
+
+// isHeld asks, where the trunk wants that, whether a CPS has a PASSporT for the call already (RFC 8816 §5.4), in half of the time
+// that is left. Where that cannot be found out there is none. It is not verified: who may publish there can keep ours away.
+func (d *doing) isHeld(ctx context.Context, key oob.Key) bool {
+	if !d.trunk.UnlessHeld || d.trunk.Held == nil {
+		return false
+	}
+	ctx, cancel := share(ctx, 2)
+	defer cancel()
+	// What fails here is no failure of publishing.
+	tokens, err := d.trunk.Held.Retrieve(cpsclient.WithObserver(ctx, d.tally.asked), key)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(tokens, func(text string) bool {
+		token, err := passport.Parse(text)
+		return err == nil && token.Claims.Orig == d.call.Parties.Orig && token.Claims.Names(d.call.Parties.Dest) &&
+			stias.Fresh.Check(token.Claims.IAT, d.config.Now()) == nil
+	})
 }
 
 // handOver publishes all together; where a CPS finds fault with them, one by one, so that a bad PASSporT that came with the

@@ -5,15 +5,17 @@ import (
 	"time"
 
 	"github.com/viaduct-oob/viaduct/identity"
+	"github.com/viaduct-oob/viaduct/internal/trunk"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/passport"
+	"github.com/viaduct-oob/viaduct/stias"
 	"github.com/viaduct-oob/viaduct/stivs"
 )
 
 // retrieve is the dip of a call that comes out of a TDM trunk in transit: every PASSporT that is found goes on with it,
 // unjudged.
 func (d *doing) retrieve(ctx context.Context) Answer {
-	keys := d.trunk.Keys(d.call.Parties, d.config.SPC, false)
+	keys := d.trunk.Keys(d.call.Parties, d.spc(), false)
 	if len(keys) == 0 || d.trunk.Retriever == nil {
 		return d.nothing("nothing to retrieve", "the call has no key")
 	}
@@ -24,6 +26,9 @@ func (d *doing) retrieve(ctx context.Context) Answer {
 		if err == nil {
 			d.found(true)
 			answer.Identity = headersOf(tokens)
+			if d.trunk.Answer.Date == trunk.DateOfPassport {
+				answer.Date = d.dateOf(tokens)
+			}
 			answer.Result, answer.FailOpen = ResultRetrieved, ""
 			return answer
 		}
@@ -67,6 +72,23 @@ func headersOf(tokens []string) []string {
 	return values
 }
 
+// dateOf is the Date that goes with retrieved PASSporTs, which verifiers want to be near their iat (RFC 8224 §6.2): the iat of
+// the newest that is shaken, and where none is, that of the newest. What is not fresh does not count.
+func (d *doing) dateOf(tokens []string) (date time.Time) {
+	shaken := false
+	for _, text := range tokens {
+		token, err := passport.Parse(text)
+		if err != nil || stias.Fresh.Check(token.Claims.IAT, d.config.Now()) != nil {
+			continue
+		}
+		is, iat := token.Header.PPT == passport.Shaken, token.Claims.IAT
+		if is && !shaken || is == shaken && iat.After(date) {
+			date, shaken = iat, is
+		}
+	}
+	return date
+}
+
 // verify is the dip of a call that arrives: it is looked for out of band when nothing in band verifies it.
 func (d *doing) verify(ctx context.Context) Answer {
 	if d.trunk.Verifies == nil {
@@ -77,7 +99,7 @@ func (d *doing) verify(ctx context.Context) Answer {
 		verdict := oob.Verdict{Verstat: oob.VerstatNoValidation, ReasonDesc: "The numbers of the call cannot be used."}
 		return d.verdict(verdict, "")
 	}
-	keys := d.trunk.Keys(p, d.config.SPC, false)
+	keys := d.trunk.Keys(p, d.spc(), false)
 	looks := []stivs.Call{{
 		ID: d.call.ID, Orig: p.Orig, Dest: p.Dest, Identity: d.call.Carried, Time: d.date(), Fingerprints: d.call.Fingerprints,
 	}}
@@ -109,8 +131,11 @@ func (d *doing) verify(ctx context.Context) Answer {
 func (d *doing) judged(ctx context.Context, call stivs.Call, shares int) (oob.Verdict, Cause) {
 	ctx, cancel := share(ctx, shares)
 	defer cancel()
-	var w witnessed
+	w := witnessed{gone: func(key oob.Key) ([]string, bool) { return d.consumed.of(key, d.call.ID) }}
 	verdict := d.trunk.Verifies.Verify(context.WithValue(d.watch(ctx), witnessKey{}, &w), call)
+	if !call.Preview {
+		d.consume(call.Key, &verdict, w.retrieved())
+	}
 	asked, count, err := w.outcome()
 	var cause Cause
 	switch {

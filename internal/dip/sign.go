@@ -20,7 +20,7 @@ func (d *doing) sign(ctx context.Context) Answer {
 
 // signed makes the PASSporTs that the call is to have, and gives those that it came with and that go on with it.
 func (d *doing) signed(ctx context.Context) (answer Answer, carried []string) {
-	if d.config.Signer == nil {
+	if d.signer() == nil {
 		return d.nothing("unsigned", "nothing is signed here"), nil
 	}
 	if d.call.Parties.Orig.IsZero() || d.call.Parties.Dest.IsZero() {
@@ -38,7 +38,7 @@ func (d *doing) signed(ctx context.Context) (answer Answer, carried []string) {
 		return Answer{Result: ResultSigned, Identity: append([]string{signed.Identity.String()}, d.prioritised(ctx)...), Signed: signed}, nil
 	case errors.Is(err, stias.AlreadySigned):
 		return d.nothing("signed already", err.Error()), carried
-	case errors.Is(err, stias.LeftUnsigned):
+	case errors.Is(err, stias.LeftUnsigned), errors.Is(err, stias.NotCovered):
 		return d.nothing("unsigned", err.Error()), nil
 	}
 	return d.unsigned(err), nil
@@ -62,6 +62,12 @@ func (d *doing) unsigned(err error) Answer {
 	return Answer{FailOpen: cause}
 }
 
+// signer is that of the trunk, or of the service; nil when nothing is signed.
+func (d *doing) signer() *stias.Service { return cmp.Or(d.trunk.Signer, d.config.Signer) }
+
+// spc is that of the provider for whom the call is handled.
+func (d *doing) spc() string { return cmp.Or(d.trunk.SPC, d.config.SPC) }
+
 func (d *doing) request(carried []string) stias.Call {
 	// Of two levels the lesser: A stands before B in the alphabet, and an empty one before both.
 	return stias.Call{
@@ -75,11 +81,11 @@ func (d *doing) request(carried []string) stias.Call {
 // call would be worth less still.
 func (d *doing) signature(ctx context.Context, call stias.Call) (stias.Signed, error) {
 	return within(ctx, d.trunk.SlowKey, func() (stias.Signed, error) {
-		signed, err := d.config.Signer.Sign(call)
+		signed, err := d.signer().Sign(call)
 		if errors.Is(err, stias.NotEntitled) {
 			d.call.Trace.Step("attestation", "the switch asked for more than the policy gives")
-			call.Attest = d.config.Signer.Attest(call).Attest
-			signed, err = d.config.Signer.Sign(call)
+			call.Attest = d.signer().Attest(call).Attest
+			signed, err = d.signer().Sign(call)
 		}
 		return signed, err
 	})
@@ -122,7 +128,7 @@ func (d *doing) prioritised(ctx context.Context) []string {
 		return nil
 	}
 	signed, err := within(ctx, d.trunk.SlowKey, func() (stias.Signed, error) {
-		return d.config.Signer.Prioritise(stias.Prioritised{
+		return d.signer().Prioritise(stias.Prioritised{
 			Orig: d.call.Parties.Orig, Dest: []tn.Identity{d.call.Parties.Dest}, Customer: cmp.Or(d.call.Customer, d.trunk.Signing.Customer),
 			Trunk: d.trunk.Name, Values: d.call.Priorities, Date: d.date(),
 		})
@@ -195,7 +201,7 @@ func (d *doing) diverted(ctx context.Context) []string {
 		}
 	}
 	signed, err := within(ctx, d.trunk.SlowKey, func() ([]stias.Signed, error) {
-		return d.config.Signer.Divert(stias.Diversion{Carried: verified, From: p.DivertedFrom, To: p.Dest, HI: p.HI})
+		return d.signer().Divert(stias.Diversion{Carried: verified, From: p.DivertedFrom, To: p.Dest, HI: p.HI})
 	})
 	if err != nil {
 		d.call.Trace.Step(refused, err.Error())

@@ -27,6 +27,8 @@ type Stats struct {
 	Verified  map[VerdictCount]int64   //
 	FailOpen  map[FailOpenCount]int64  //
 	Asked     map[AskedCount]Histogram // attempts at CPSs
+	Consumed  map[string]Consumptions  // by trunk
+	Held      map[string]int64         // by trunk: calls for which a PASSporT was there already
 	Placed    int                      // calls remembered that were published
 }
 
@@ -87,8 +89,10 @@ func (h *Histogram) add(took time.Duration) {
 // tally counts.
 type tally struct {
 	mu    sync.Mutex
-	stats Stats                    // without Looks and Asked; guarded by mu
+	stats Stats                    // without what follows; guarded by mu
 	looks map[string]Looks         // guarded by mu
+	gone  map[string]Consumptions  // guarded by mu
+	held  map[string]int64         // guarded by mu
 	tries map[AskedCount]Histogram // guarded by mu
 }
 
@@ -135,6 +139,29 @@ func (t *tally) looked(trunk string, found bool) {
 	t.looks[trunk] = l
 }
 
+func (t *tally) consumed(trunk string, more Consumptions) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.gone == nil {
+		t.gone = map[string]Consumptions{}
+	}
+	c := t.gone[trunk]
+	t.gone[trunk] = Consumptions{Done: c.Done + more.Done, Failed: c.Failed + more.Failed, Left: c.Left + more.Left}
+}
+
+func (t *tally) keptHeld(trunk string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.held == nil {
+		t.held = map[string]int64{}
+	}
+	t.held[trunk]++
+}
+
+// Discovered stands in AskedCount for all CPSs that were found rather than named in the configuration: there may be as many as who
+// advertises them likes, and a number in each.
+const Discovered = "discovered"
+
 func (t *tally) asked(a cpsclient.Attempt) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -142,6 +169,9 @@ func (t *tally) asked(a cpsclient.Attempt) {
 		t.tries = map[AskedCount]Histogram{}
 	}
 	count := AskedCount{a.Action, a.CPS, a.Outcome}
+	if a.Found {
+		count.CPS = Discovered
+	}
 	h := t.tries[count]
 	h.add(a.Took)
 	t.tries[count] = h
@@ -155,6 +185,7 @@ func (s *Service) Stats() Stats {
 	c := t.stats
 	c.Dips, c.Durations, c.Unusable = maps.Clone(c.Dips), maps.Clone(c.Durations), maps.Clone(c.Unusable)
 	c.Looks, c.Signed, c.Verified, c.FailOpen = maps.Clone(t.looks), maps.Clone(c.Signed), maps.Clone(c.Verified), maps.Clone(c.FailOpen)
+	c.Consumed, c.Held = maps.Clone(t.gone), maps.Clone(t.held)
 	c.Asked, c.Placed = maps.Clone(t.tries), s.placed.len()
 	return c
 }

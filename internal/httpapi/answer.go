@@ -10,40 +10,75 @@ import (
 	"time"
 
 	"github.com/viaduct-oob/viaduct/internal/wire/atis"
+	"github.com/viaduct-oob/viaduct/internal/wire/rfc9888"
 	"github.com/viaduct-oob/viaduct/oob"
 )
 
 // answer is the way out. A fault's row says the status; some statuses come with a header field of their own.
 func (d *door) answer(x *exchange, fault *oob.Fault) {
+	if x.told {
+		return
+	}
 	header := x.w.Header()
-	header["Content-Type"], header["Cache-Control"], header["X-Content-Type-Options"] = isJSON, notStored, notSniffed
+	if header["Content-Type"] == nil || fault != nil {
+		header["Content-Type"] = isJSON
+	}
+	header["Cache-Control"], header["X-Content-Type-Options"] = notStored, notSniffed
 	status, body := x.status, x.body
 	if fault != nil {
-		row := fault.Kind.Row()
-		status = row.HTTP
-		message := row.Title
-		switch {
-		case fault.Kind == oob.Internal:
-			x.id = requestID()
-			message += ", request " + x.id
-		case fault.Detail != "":
-			message += ": " + fault.Detail
+		status = fault.Kind.Row().HTTP
+		told := x.outward(fault)
+		if x.problem {
+			header["Content-Type"], body = isProblem, rfc9888.WriteProblem(told)
+		} else {
+			body = statusOf(told)
 		}
-		body = atis.WriteStatus(status, message, row.Slug)
 		switch status {
 		case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 			header.Set("Retry-After", wholeSeconds(fault.RetryAfter))
 		case http.StatusUnauthorized:
 			header.Set("WWW-Authenticate", "Bearer") // RFC 9110 §15.5.2
 		}
+	} else if status == http.StatusNoContent {
+		delete(header, "Content-Type")
 	} else if body == nil {
 		body = atis.WriteStatus(status, http.StatusText(status), "")
 	}
-	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	// Of what is short net/http counts it by itself, in a place that is there already.
+	if status != http.StatusNoContent && len(body) > countedMost {
+		header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	x.w.WriteHeader(status)
 	// A requester that has gone away cannot be told anything.
 	_, _ = x.w.Write(body)
 }
+
+// outward is what is told of a fault: of one of ours nothing but the id under which the log tells more.
+func (x *exchange) outward(fault *oob.Fault) *oob.Fault {
+	if fault.Kind != oob.Internal {
+		return fault
+	}
+	told := *fault
+	x.id = requestID()
+	told.Detail = "request " + x.id
+	return &told
+}
+
+// statusOf is a fault as the forms of ATIS tell it.
+func statusOf(told *oob.Fault) []byte {
+	row, message := told.Kind.Row(), told.Kind.Row().Title
+	switch {
+	case told.Detail == "":
+	case told.Kind == oob.Internal:
+		message += ", " + told.Detail
+	default:
+		message += ": " + told.Detail
+	}
+	return atis.WriteStatus(row.HTTP, message, row.Slug)
+}
+
+// countedMost is how long a body can be that net/http keeps until the handler has returned, in HTTP/1.1 and in HTTP/2.
+const countedMost = 2000
 
 // wholeSeconds is a time to wait, rounded up; one second where it is not known.
 func wholeSeconds(d time.Duration) string {
@@ -53,8 +88,10 @@ func wholeSeconds(d time.Duration) string {
 // causeBytesMax bounds what a log line says of a cause: some causes quote what a repository sent.
 const causeBytesMax = 300
 
-// record writes the one log line and the metrics. The path is not in it, because it holds numbers.
-func (d *door) record(x *exchange, pattern string, fault *oob.Fault, took time.Duration) {
+// record writes the one log line, but for most of a flood, and the metrics. The path is not in it, because it holds numbers.
+func (d *door) record(x *exchange, pattern string, fault *oob.Fault, began time.Time) {
+	now := time.Now()
+	took := now.Sub(began)
 	kind, level, status := "", slog.LevelInfo, x.status
 	if fault != nil {
 		kind, status = fault.Kind.String(), fault.Kind.Row().HTTP
@@ -63,15 +100,21 @@ func (d *door) record(x *exchange, pattern string, fault *oob.Fault, took time.D
 		}
 	}
 	d.config.Metrics.observe(x.operation, x.profile, kind, took)
+	if x.quiet || x.crowded && fault != nil && !d.flood.hasLine(fault.Kind) {
+		return
+	}
 	ctx, handler := x.r.Context(), d.config.Log.Handler()
 	if !handler.Enabled(ctx, level) {
 		return
 	}
-	line := slog.NewRecord(time.Now(), level, "request", 0) // a Logger would look up the caller, which is always this line
+	line := slog.NewRecord(now, level, "request", 0) // a Logger would look up the caller, which is always this line
 	line.AddAttrs(
 		slog.String("method", knownMethod(x.r.Method)), slog.String("resource", pattern), slog.Int("status", status),
 		slog.Float64("took_ms", float64(took.Microseconds())/1000), slog.String("spc", x.spc), slog.String("peer", x.r.RemoteAddr),
 	)
+	if x.holder != "" {
+		line.AddAttrs(slog.String("certificate", x.holder))
+	}
 	if fault != nil {
 		line.AddAttrs(slog.String("fault", kind), slog.String("detail", fault.Detail))
 		if fault.Err != nil {
@@ -115,6 +158,7 @@ func requestID() string {
 // Values that every answer has, shared: net/http does not change them.
 var (
 	isJSON     = []string{"application/json"}
+	isProblem  = []string{rfc9888.ProblemMedia}
 	notStored  = []string{"no-store"}
 	notSniffed = []string{"nosniff"}
 )

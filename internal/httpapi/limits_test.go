@@ -182,7 +182,7 @@ func startWithShelf(t *testing.T, door httpapi.Config, before func(context.Conte
 
 func TestTooManyRequestsAtATimeAre503(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
-	p := startWithShelf(t, httpapi.Config{InFlightMax: 1, BodyTimeout: soon}, func(context.Context) error {
+	p := startWithShelf(t, httpapi.Config{InFlightMax: 1}, func(context.Context) error {
 		entered <- struct{}{}
 		<-leave
 		return nil
@@ -195,7 +195,7 @@ func TestTooManyRequestsAtATimeAre503(t *testing.T) {
 	<-entered
 	got := p.send(p.Publish(oob.Mesh, p.Passport("x")))
 	p.wantFault(got, oob.Overloaded, "too many requests at a time")
-	p.wantHeader(got.Header, "Retry-After", "1")
+	p.wantLater(got.Header)
 	p.wantBody(p.send(&oobtest.Attempt{Method: "GET", Path: "/health", Authorization: []string{}}), 200, `{"status":200,"message":"OK"}`)
 	close(leave)
 	p.wantFault(<-first, oob.NotFound, "nothing is held for these numbers")
@@ -250,7 +250,8 @@ func TestRequesterThatGoesAwayIsNoError(t *testing.T) {
 		}()
 		a := p.Retrieve(oob.Mesh)
 		a.HTTP1 = http1
-		if _, err := p.Send(ctx, a); !errors.Is(err, context.Canceled) {
+		// Over HTTP/1.1 the answer to who breaks off can come before its own end of the connection is closed.
+		if _, err := p.Send(ctx, a); err != nil && !errors.Is(err, context.Canceled) {
 			t.Fatalf("%v", err)
 		}
 		<-p.log.written
@@ -263,14 +264,17 @@ func TestRequesterThatGoesAwayIsNoError(t *testing.T) {
 
 // TestSlowServiceIsNotTakenForAGoneRequester: the deadline of the body must not outlive the body.
 func TestSlowServiceIsNotTakenForAGoneRequester(t *testing.T) {
-	for _, http1 := range []bool{false, true} {
-		p := startWithShelf(t, httpapi.Config{BodyTimeout: soon, Timeout: 4 * soon}, func(ctx context.Context) error {
-			<-ctx.Done()
-			return ctx.Err()
+	for name, http1 := range map[string]bool{"HTTP/1.1": true, "HTTP/2": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // long, for the body has to arrive within its time on a machine that has much to do
+			p := startWithShelf(t, httpapi.Config{BodyTimeout: 2 * time.Second, Timeout: 5 * time.Second}, func(ctx context.Context) error {
+				<-ctx.Done()
+				return ctx.Err()
+			})
+			a := p.Publish(oob.Mesh, p.Passport("x"))
+			a.HTTP1 = http1
+			p.wantFault(p.send(a), oob.Overloaded, "no answer in time")
 		})
-		a := p.Publish(oob.Mesh, p.Passport("x"))
-		a.HTTP1 = http1
-		p.wantFault(p.send(a), oob.Overloaded, "no answer in time")
 	}
 }
 

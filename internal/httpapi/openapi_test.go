@@ -10,10 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/viaduct-oob/viaduct/discovery/advert"
 	"github.com/viaduct-oob/viaduct/internal/cps"
 	"github.com/viaduct-oob/viaduct/internal/httpapi"
 	"github.com/viaduct-oob/viaduct/internal/openapitest"
 	"github.com/viaduct-oob/viaduct/internal/wire/atis"
+	"github.com/viaduct-oob/viaduct/internal/wire/rfc9888"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/oobtest"
 )
@@ -60,6 +62,8 @@ func TestOpenAPIIsWhatTheHandlersDo(t *testing.T) {
 			}
 		}
 	}
+	d.relay(t, paths[oob.Mesh])
+	d.relays(t)
 	post := *health
 	post.Method = http.MethodPost
 	d.fits("get /health", p.send(&post))
@@ -81,7 +85,21 @@ func TestOpenAPIIsWhatTheHandlersDo(t *testing.T) {
 		d.fits("post "+path, limited.slow(limited.Publish(profile, limited.Passport("slow"))))
 		limited.Clock.Advance(2 * 1e9)
 	}
+	d.providers(t)
+	d.advertisement(t)
 	d.AllSeen()
+}
+
+// relay wants what another CPS passes on to be what the description allows.
+func (d *description) relay(t *testing.T, path string) {
+	d.Helper()
+	p := startPair(t, oobtest.CPSConfig{Service: cps.Config{Relay: cps.RelayConfig{Accepts: func(string) bool { return true }}}})
+	original := p.Publish(oob.Mesh, p.Passport("x"))
+	a := p.Publish(oob.Mesh, p.Passport("x"))
+	a.Signer, a.Access.Issuer, a.Access.Subject = p.Downstream, p.Downstream.SPC, p.Downstream.SPC
+	a.Access.Action, a.Body = oob.ActionRepublish, atis.WriteRelay([]string{p.Passport("x")}, p.token(original))
+	d.request(path, a)
+	d.fits("post "+path, p.send(a))
 }
 
 // request wants a good publication to be one that the description allows.
@@ -118,10 +136,18 @@ func (p *pair) slow(a *oobtest.Attempt) oobtest.Answer {
 // TestOpenAPIHasThePathsOfTheDialect, no more and no fewer.
 func TestOpenAPIHasThePathsOfTheDialect(t *testing.T) {
 	d := readDescription(t)
-	want := []string{"get " + atis.HealthPath}
+	want := []string{"get " + atis.HealthPath, "get " + advert.WellKnown, "post " + atis.RelaysPath}
 	for _, e := range atis.Endpoints {
 		path := strings.NewReplacer("{spc}", "{SPC}", "{dest}", "{DEST}", "{orig}", "{ORIG}").Replace(e.Pattern)
 		want = append(want, "get "+path, "post "+path)
+	}
+	for _, e := range atis.CompanyEndpoints {
+		path := strings.NewReplacer("{spc}", "{OCN}", "{dest}", "{DEST}", "{orig}", "{ORIG}", "{id}", "{ID}").Replace(e.Pattern)
+		want = append(want, strings.ToLower(e.Method)+" "+path)
+	}
+	for _, e := range rfc9888.Endpoints {
+		path := strings.NewReplacer("{dest}", "{DEST}", "{id}", "{ID}").Replace(e.Pattern)
+		want = append(want, strings.ToLower(e.Method)+" "+path)
 	}
 	slices.Sort(want)
 	if got := slices.Sorted(maps.Keys(d.Operations())); !slices.Equal(got, want) {

@@ -190,3 +190,11 @@ func (p *pair) foreign(spc string) *oobtest.Identity {
 func traceReuse(ctx context.Context, reused *bool) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { *reused = c.Reused }})
 }
+
+// wantLater wants to be told to come again in one to three seconds.
+func (p *pair) wantLater(h http.Header) {
+	p.Helper()
+	if got := h.Values("Retry-After"); len(got) != 1 || got[0] != "1" && got[0] != "2" && got[0] != "3" {
+		p.Errorf("Retry-After is %q, want 1 to 3", got)
+	}
+}

@@ -34,7 +34,7 @@ func (p *pair) tryDial(protocol string, version uint16) (*tls.Conn, error) {
 	}
 	p.Cleanup(func() { conn.Close() })
 	// Far beyond every limit of the server: a test that waits so long has failed.
-	return conn, conn.SetDeadline(time.Now().Add(20 * time.Second))
+	return conn, conn.SetDeadline(time.Now().Add(time.Minute))
 }
 
 // http1 is a connection on which a test writes HTTP/1.1 byte by byte.

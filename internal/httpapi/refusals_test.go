@@ -125,7 +125,7 @@ var refusals = []refusal{
 	{name: "no action", spoil: access(func(a *oob.Access) { a.Action = "" }), kind: oob.Unproven, detail: "action is not publish", on: toPublish},
 	{name: "action of the other operation", spoil: access(func(a *oob.Access) { a.Action = toRetrieve }), kind: oob.Unproven, detail: "action is not publish", on: toPublish},
 	{name: "action of the other operation", spoil: access(func(a *oob.Access) { a.Action = toPublish }), kind: oob.Unproven, detail: "action is not retrieve", on: toRetrieve},
-	{name: "action republish", spoil: access(func(a *oob.Access) { a.Action = "republish" }), kind: oob.Unproven, detail: "action is not publish", on: toPublish},
+	{name: "action repeat", spoil: access(func(a *oob.Access) { a.Action = "repeat" }), kind: oob.Unproven, detail: "action is not publish", on: toPublish},
 	{name: "no jti", spoil: access(func(a *oob.Access) { a.ID = "" }), kind: oob.Unproven, detail: "jti is not a version 4 UUID"},
 	{name: "jti of version 1", spoil: access(func(a *oob.Access) { a.ID = "2f0c8a52-3f0e-1c55-9a41-0a1d3e6b7c11" }), kind: oob.Unproven, detail: "jti is not a version 4 UUID"},
 	{name: "jti with a line break", spoil: access(func(a *oob.Access) { a.ID += "\n" }), kind: oob.Unproven, detail: "jti is not a version 4 UUID"},
@@ -247,7 +247,7 @@ var refusals = []refusal{
 // TestEveryRefusalIsClearAndChangesNothing makes each bad request in both forms and over both versions of HTTP. After each
 // of them nothing has been stored, nothing was told to anybody, and a good request works.
 func TestEveryRefusalIsClearAndChangesNothing(t *testing.T) {
-	for _, profile := range oob.Profiles() {
+	for _, profile := range oobtest.Forms() {
 		for _, http1 := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/http1=%v", profile, http1), func(t *testing.T) {
 				p := startPair(t, oobtest.CPSConfig{})

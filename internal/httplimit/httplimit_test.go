@@ -53,6 +53,7 @@ func TestReadBody(t *testing.T) {
 	}{
 		"empty": {"", 0, nil}, "as long as may be": {"1234", 4, nil}, "of a length that is not said": {"1234", -1, nil},
 		"of a length that is not true": {"12", 1 << 62, nil}, "too long": {"12345", 5, httplimit.ErrTooLong}, "too long, not said": {"12345", -1, httplimit.ErrTooLong},
+		"shorter than declared": {"12", 3, nil}, "longer than declared": {"1234", 3, nil}, "longer than declared, too long": {"12345", 3, httplimit.ErrTooLong},
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(c.body))
 		r.ContentLength = c.declared
@@ -60,13 +61,13 @@ func TestReadBody(t *testing.T) {
 		if err := httplimit.BodyTime(w, r, time.Second); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		body, err := httplimit.ReadBody(w, r, 4)
+		body, err := httplimit.ReadBody(w, r, 4, nil)
 		if !errors.Is(err, c.want) || err == nil && string(body) != c.body || err != nil && body != nil {
 			t.Errorf("%s: %q, %v", name, body, err)
 		}
 	}
 	broken := httptest.NewRequest(http.MethodPost, "/", failing{})
-	if body, err := httplimit.ReadBody(httptest.NewRecorder(), broken, 4); !errors.Is(err, httplimit.ErrBroken) || !errors.Is(err, errGone) || body != nil {
+	if body, err := httplimit.ReadBody(httptest.NewRecorder(), broken, 4, nil); !errors.Is(err, httplimit.ErrBroken) || !errors.Is(err, errGone) || body != nil {
 		t.Errorf("%q, %v", body, err)
 	}
 }

@@ -34,7 +34,7 @@ func TestATIS1000096_S7_AccessTokenForm(t *testing.T) {
 		"typ JWT":         "Bearer " + compact(`{"alg":"ES256","typ":"JWT","x5u":"https://a.example/b"}`, `{}`),
 		"further members": "Bearer " + compact(`{"alg":"ES256","kid":"1","jwk":{"kty":"EC"},"x5u":"https://a.example/b"}`, `{}`),
 	} {
-		if token, err := proof.Read(authorization); err != nil || token == nil {
+		if token, err := proof.Read(authorization, proof.ATIS); err != nil || token == nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -52,7 +52,7 @@ func TestATIS1000096_S7_AccessTokenForm(t *testing.T) {
 		"a PASSporT":             "Bearer " + compact(`{"alg":"ES256","ppt":"shaken","typ":"passport","x5u":"https://a.example/b"}`, `{}`),
 		"a PASSporT, other case": "Bearer " + compact(`{"alg":"ES256","typ":"PASSporT","x5u":"https://a.example/b"}`, `{}`),
 	} {
-		if token, err := proof.Read(authorization); !errors.Is(err, oob.Unproven) || token != nil {
+		if token, err := proof.Read(authorization, proof.ATIS); !errors.Is(err, oob.Unproven) || token != nil {
 			t.Errorf("%s: %v, %v", name, token, err)
 		}
 	}
@@ -67,7 +67,7 @@ func TestSignMakesWhatReadTakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := proof.Read(authorization)
+	token, err := proof.Read(authorization, proof.ATIS)
 	if err != nil || string(token.Payload()) != `{"iat":1}` {
 		t.Errorf("%v, %v", token, err)
 	}
@@ -136,7 +136,7 @@ func TestATIS1000096_S7_WhoAsks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			token, err := proof.Read(authorization)
+			token, err := proof.Read(authorization, proof.ATIS)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,7 +163,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, authorization string) {
-		token, err := proof.Read(authorization)
+		token, err := proof.Read(authorization, proof.ATIS)
 		if err != nil {
 			if !errors.Is(err, oob.Unproven) || token != nil {
 				t.Fatalf("%v, %v", token, err)

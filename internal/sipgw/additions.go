@@ -63,6 +63,10 @@ func (a *asking) additions(call *dip.Call, answer *dip.Answer) (add additions) {
 	if !answer.Signed.IAT.IsZero() && (call.Date.IsZero() || a.trunk.IgnoreDate) {
 		a.add(&add, "Date", answer.Signed.IAT.UTC().Format(dateLayout))
 	}
+	// What was retrieved speaks of the time when it was signed, whatever the gateway has put into its request since.
+	if len(add.fields) > 0 && !answer.Date.IsZero() && !answer.Date.Equal(call.Date) {
+		a.add(&add, "Date", answer.Date.UTC().Format(dateLayout))
+	}
 	if answer.Verdict != nil {
 		a.addVerdict(&add, call, answer.Verdict)
 		return add

@@ -23,6 +23,7 @@ import (
 	"github.com/viaduct-oob/viaduct/internal/trunk"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/oobtest"
+	"github.com/viaduct-oob/viaduct/passport"
 	"github.com/viaduct-oob/viaduct/stias"
 	"github.com/viaduct-oob/viaduct/stivs"
 	"github.com/viaduct-oob/viaduct/tn"
@@ -40,7 +41,8 @@ type bed struct {
 	cps      *oobtest.CPS
 	client   *cpsclient.Client
 
-	publisher hung // in place of client, if it is there
+	publisher hung           // in place of client, if it is there
+	delegate  *stias.Service // signs on the row behalf, if it is there; and what it signs is accepted
 }
 
 var loopback = netip.MustParsePrefix("127.0.0.0/8")
@@ -70,7 +72,7 @@ func open(t testing.TB, rows ...trunk.Row) *bed {
 	b.must(err)
 	b.recorder, err = trace.Open(trace.Config{Messages: true})
 	b.must(err)
-	b.dips, err = dip.New(dip.Config{SPC: "1234", Signer: signer})
+	b.dips, err = dip.New(dip.Config{SPC: "1234", Signer: signer, Now: b.Clock.Now})
 	b.must(err)
 	for _, r := range rows {
 		if len(r.CPS) > 0 && b.cps == nil {
@@ -141,6 +143,9 @@ func (b *bed) openCPS() {
 // blocking is the name of a row on which calls with bad PASSporTs are blocked.
 const blocking = "blocking"
 
+// behalf is the name of a row on which calls are signed for a provider that has no service of its own.
+const behalf = "behalf"
+
 // setRows changes to another trunk table.
 func (b *bed) setRows(rows ...trunk.Row) {
 	b.Helper()
@@ -149,13 +154,19 @@ func (b *bed) setRows(rows ...trunk.Row) {
 	b.dips.SetTrunks(dip.NewTrunks(table, func(r *trunk.Row) dip.Trunk {
 		equipped := dip.Trunk{BlockFailed: r.Name == blocking}
 		if b.client != nil && len(r.CPS) > 0 {
-			equipped.Publisher, equipped.Retriever = b.client, b.client
+			equipped.Publisher, equipped.Retriever, equipped.Held = b.client, b.client, b.client
+		}
+		if r.Name == behalf {
+			equipped.Signer = b.delegate
 		}
 		if b.publisher.began != nil {
 			equipped.Publisher = b.publisher
 		}
 		if r.Mode == trunk.Verify || r.Mode.Signs() {
 			equipped.Verifies = b.Service(func(c *stivs.Config) {
+				if b.delegate != nil {
+					c.Accept = []passport.Type{passport.Base}
+				}
 				if b.client != nil && len(r.CPS) > 0 {
 					c.Retriever = dip.Watched(b.client)
 				}
@@ -220,7 +231,7 @@ func (b *bed) ask(request string) answer {
 	defer conn.Close()
 	_, err = conn.Write([]byte(request))
 	b.must(err)
-	b.must(conn.SetReadDeadline(time.Now().Add(20 * time.Second)))
+	b.must(conn.SetReadDeadline(time.Now().Add(time.Minute)))
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := conn.Read(buffer)

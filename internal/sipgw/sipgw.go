@@ -32,6 +32,10 @@
 // made of From, because a redirection cannot change From, and a proxy should not. Of a caller who is not to be shown, whom nobody has
 // asserted, none is made: a request that is sent on has verstat in From then, a redirection has none.
 //
+// With what was retrieved goes the Date that it was signed at, unless the row wants none: the Date of a request that comes out of
+// a trunk is the gateway's own, and verifiers compare (RFC 8224 §6.2). Switches that take header fields from a Contact are to
+// check a Date in it (RFC 3261 §19.1.5); one that leaves it out needs the header of the response.
+//
 // What Resource-Priority asks for and no PASSporT supports is left as it came, counted and traced: the policy of RFC 8443 §4.2
 // is that of the network's own elements, and a call for help must not be lost here.
 //

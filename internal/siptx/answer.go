@@ -62,7 +62,11 @@ func (s *Server) answer(r *Request, status int, reason, tag string, fields []Fie
 		case k == viaField && !seen[k]:
 			b = r.via.appendMarked(b, r.Source)
 		case k == toField && tag != "" && r.toTag == "":
-			b = append(b, unfold(r.value(i))...)
+			party := unfold(r.value(i))
+			b = append(b, party...)
+			if strings.LastIndexByte(party, '<') > strings.LastIndexByte(party, '>') {
+				b = append(b, '>') // a tag within an address that does not end would be a part of it
+			}
 			b = append(append(b, ";tag="...), tag...)
 		default:
 			b = append(b, unfold(r.value(i))...)

@@ -23,6 +23,7 @@ func TestRefusals(t *testing.T) {
 		{"RFC 3261 §7.3.1 name that is no token", invite("z9hG4bK1", "Sub ject", "y"), "SIP/2.0 400 Line That Is No Header Field"},
 		{"RFC 3261 §7 LF alone", invite("z9hG4bK1", "Subject", "y\nX: z"), "SIP/2.0 400 Line Without CR LF"},
 		{"RFC 3261 §7 CR alone", invite("z9hG4bK1", "Subject", "y\rX: z"), ""},
+		{"RFC 3261 §7 CR alone, and a line that is no field behind it", invite("z9hG4bK1", "Subject", "y\rX: z\r\nno field"), ""},
 		{"RFC 3261 §7 header without end", strings.TrimSuffix(invite("z9hG4bK1"), "\r\n"), "SIP/2.0 400 Header Without End"},
 		{"RFC 3261 §8.1.1 no Via", invite("z9hG4bK1", "Via", ""), ""},
 		{"RFC 3261 §8.1.1 Via without host", invite("z9hG4bK1", "Via", "SIP/2.0/UDP ;branch=z9hG4bK1"), ""},

@@ -42,8 +42,9 @@ var (
 	viaComma = regexp.MustCompile(`(?im)^(v|via)[ \t]*:(.*\n[ \t])*.*,`)
 )
 
-// FuzzDatagram: at most one answer, to where the datagram came from, that sipgo understands if the request was
-// well-formed, with no more Vias than came, and of the call that was asked about.
+// FuzzDatagram: at most one answer, to where the datagram came from; one message whatever came, with no more Vias than came.
+// A request that was read to its end is answered with its own From, To, Call-ID and CSeq, and what we add to it breaks nothing:
+// sipgo understands the answer if it understands the same fields as they came. Whether it does is its own affair, and of no answer.
 func FuzzDatagram(f *testing.F) {
 	for _, text := range seeds(f) {
 		f.Add(text)
@@ -60,25 +61,58 @@ func FuzzDatagram(f *testing.F) {
 			if len(out) > 1 || out[0].peer.Addr() != theSwitch.Addr() {
 				t.Fatalf("%d answers, the first to %v", len(out), out[0].peer)
 			}
-			if !strings.HasPrefix(answer, "SIP/2.0 ") || !strings.HasSuffix(answer, "\r\nContent-Length: 0\r\n\r\n") || strings.Count(answer, "\r\n\r\n") != 1 {
+			lines := strings.Split(answer, "\r\n")
+			if !strings.HasPrefix(answer, "SIP/2.0 ") || !strings.HasSuffix(answer, "\r\nContent-Length: 0\r\n\r\n") ||
+				slices.Index(lines, "") != len(lines)-2 || strings.ContainsAny(strings.Join(lines, ""), "\r\n") {
 				t.Fatalf("got %q", answer)
 			}
 			if n := len(viaLine.FindAllString(answer, -1)); n == 0 || n > len(viaLine.FindAllString(text, -1)) {
 				t.Fatalf("%d Vias in %q", n, answer)
 			}
-			asked, err := sip.ParseMessage([]byte(text))
-			if err != nil {
+			if strings.HasPrefix(answer, "SIP/2.0 400") || strings.HasPrefix(answer, "SIP/2.0 505") {
+				return // it was not read to its end
+			}
+			came := asItCame(text, lines[0])
+			for _, line := range lines {
+				name, value, _ := strings.Cut(line, ": ")
+				switch name {
+				case "From", "Call-ID", "CSeq":
+					if !slices.Contains(came, line) {
+						t.Fatalf("%q is not of %q", line, text)
+					}
+				case "To":
+					if !slices.ContainsFunc(came, func(one string) bool { return line == one || tags.MatchString(strings.TrimPrefix(line, one)+"\r\n") }) {
+						t.Fatalf("to %q is not of %q", value, text)
+					}
+				}
+			}
+			if _, err := sip.ParseMessage([]byte(strings.Join(came, "\r\n"))); err != nil || viaComma.MatchString(text) { // a comma is for sipgo a part of the host
 				return
 			}
-			told, err := sip.ParseMessage([]byte(answer))
-			switch {
-			case err != nil && !strings.HasPrefix(answer, "SIP/2.0 400"):
-				t.Fatalf("sipgo understands %q, and not the answer %q: %v", text, answer, err)
-			case err == nil && strings.HasPrefix(answer, "SIP/2.0 302") && told.CallID().Value() != asked.CallID().Value():
-				t.Fatalf("Call-ID %q became %q", asked.CallID(), told.CallID())
+			if _, err := sip.ParseMessage([]byte(answer)); err != nil {
+				t.Fatalf("sipgo understands %q, and not the answer %q: %v", came, answer, err)
 			}
 		})
 	})
+}
+
+var (
+	fold     = regexp.MustCompile(`([ \t]*\r?\n[ \t]+)+`)
+	headLine = regexp.MustCompile(`(?i)^(v|via|f|from|t|to|i|call-id|cseq)[ \t]*:[ \t]*(.*?)[ \t\r]*$`)
+	echoName = map[string]string{"v": "Via", "f": "From", "t": "To", "i": "Call-ID", "via": "Via", "from": "From", "to": "To", "call-id": "Call-ID", "cseq": "CSeq"}
+)
+
+// asItCame is the lines of an answer in which nobody has added anything to what came, but for where lines were folded.
+func asItCame(text, status string) (lines []string) {
+	lines = append(lines, status)
+	text = strings.TrimLeft(text, "\r\n")
+	head, _, _ := strings.Cut(text, "\r\n\r\n")
+	for line := range strings.SplitSeq(fold.ReplaceAllString(head, " "), "\n") {
+		if m := headLine.FindStringSubmatch(line); m != nil {
+			lines = append(lines, echoName[strings.ToLower(m[1])]+": "+m[2])
+		}
+	}
+	return append(lines, "Content-Length: 0", "", "")
 }
 
 var tags = regexp.MustCompile(`;tag=[0-9a-f]{16}\r\n`)

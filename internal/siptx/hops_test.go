@@ -38,7 +38,7 @@ func TestForwardOverTLS(t *testing.T) {
 					return
 				}
 				defer conn.Close()
-				conn.SetDeadline(time.Now().Add(10 * time.Second))
+				conn.SetDeadline(time.Now().Add(time.Minute))
 				b := make([]byte, 65536)
 				if n, err := conn.Read(b); err == nil {
 					conn.Write([]byte(response("200 OK", string(b[:n]))))
@@ -79,7 +79,7 @@ func finalTo(t *testing.T, to net.Addr, text string) string {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	conn.Write([]byte(text))
 	b := make([]byte, 65536)
 	for {
@@ -122,7 +122,7 @@ func TestForwardFromASocketThatReaches(t *testing.T) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				hop.SetDeadline(time.Now().Add(10 * time.Second))
+				hop.SetDeadline(time.Now().Add(time.Minute))
 				b := make([]byte, 65536)
 				n, from, err := hop.ReadFrom(b)
 				if err != nil {

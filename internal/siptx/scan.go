@@ -81,11 +81,16 @@ func (m *message) first(k kind) (at, count int) {
 func (m *message) read(text string) fault {
 	m.text, m.fields, m.bodyAt = text, m.inline[:0], len(text)
 	var found fault
+	note := func(f fault) {
+		if found != bareReturn { // a CR alone outweighs the rest: what has one is not answered
+			found = f
+		}
+	}
 	at := 0
 	for first := true; ; first = false {
 		end, next, bad := line(text, at)
 		if found == "" || bad == bareReturn {
-			found = bad // a CR alone outweighs the rest: what has one is not answered
+			found = bad
 		}
 		switch {
 		case next < 0:
@@ -100,7 +105,7 @@ func (m *message) read(text string) fault {
 			return found
 		case text[at] == ' ' || text[at] == '\t':
 			if len(m.fields) == 0 {
-				found = badLine
+				note(badLine)
 				break
 			}
 			f := &m.fields[len(m.fields)-1]
@@ -112,11 +117,11 @@ func (m *message) read(text string) fault {
 				f.valueEnd = int32(v)
 			}
 		case len(m.fields) == fieldsMax:
-			found = tooManyFields
+			note(tooManyFields)
 		default:
 			f, ok := readField(text, at, end, next)
 			if !ok {
-				found = badField
+				note(badField)
 				break
 			}
 			m.fields = append(m.fields, f)

@@ -2,6 +2,7 @@ package stiapi_test
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -259,7 +260,7 @@ func TestCarrying_APairOfItsOwn(t *testing.T) {
 	publish := l.carrying("publishRequest", object{"identity": []string{header}})
 	l.wants(l.send("/oob/v1/publish?tgrp=transit-out", publish, nil), 200, `{"publishResponse":{"status":"published"}}`)
 	l.wants(l.send("/oob/v1/retrieve?tgrp=transit-in", l.carrying("retrieveRequest", nil), nil),
-		200, `{"retrieveResponse":{"status":"found","identity":["`+header+`"]}}`)
+		200, `{"retrieveResponse":{"status":"found","identity":["`+header+`"],"iat":`+strconv.FormatInt(l.Clock.Now().Unix(), 10)+`}}`)
 	l.wants(l.send("/oob/v1/publish?tgrp=off", publish, nil), 200, `{"publishResponse":{"status":"nothing"}}`)
 	l.wants(l.send("/oob/v1/retrieve?tgrp=off", l.carrying("retrieveRequest", nil), nil), 200, `{"retrieveResponse":{"status":"nothing"}}`)
 	l.wants(l.send("/oob/v1/publish?tgrp=transit-out", l.carrying("publishRequest", object{"identity": []string{"nonsense"}}), nil),

@@ -37,7 +37,7 @@ func (d *Door) retrieve(x *exchange, body []byte) ([]byte, *sti.Exception) {
 	case answer.FailOpen != "":
 		status = sti.CarryFailed
 	}
-	return sti.WriteRetrieve(status, answer.Identity, string(answer.FailOpen)), nil
+	return sti.WriteRetrieve(status, answer.Identity, answer.Date, string(answer.FailOpen)), nil
 }
 
 func (d *Door) carry(x *exchange, request sti.CarryRequest) dip.Answer {

@@ -66,7 +66,7 @@ const shares = 4
 // Config is what a door needs. Zero durations and counts mean the defaults.
 type Config struct {
 	Dips    *dip.Service    // needed
-	Signer  *stias.Service  // for div and rph, which are no dips; nil: they are refused
+	Signer  *stias.Service  // for div and rph, which are no dips, where the trunk has none of its own; nil: they are refused
 	Trace   *trace.Recorder // nil for none
 	Log     *slog.Logger    // nil for none
 	Clients []Client        // who may ask; one at least
@@ -228,7 +228,7 @@ func (d *Door) body(x *exchange) ([]byte, *sti.Exception) {
 	if x.r.ContentLength > sti.BodyBytesMax {
 		return nil, d.refuse(x, sti.Unparsable, "it is too long")
 	}
-	text, err := httplimit.ReadBody(x.w, x.r, sti.BodyBytesMax)
+	text, err := httplimit.ReadBody(x.w, x.r, sti.BodyBytesMax, nil)
 	switch {
 	case err == nil:
 		return text, nil

@@ -42,7 +42,7 @@ const head = "POST /stir/v1/signing?tgrp=sip-out HTTP/1.1\r\nHost: a\r\nAuthoriz
 
 // TestHostile_FormsOfHTTP: what is no request, or too much of one, is answered by the server, or here, and never kept.
 func TestHostile_FormsOfHTTP(t *testing.T) {
-	l := start(t, func(c *stiapi.Config) { c.BodyTimeout = 300 * time.Millisecond })
+	l := start(t, func(c *stiapi.Config) { c.BodyTimeout = 2 * time.Second })
 	for name, c := range map[string]struct {
 		text   string
 		status int

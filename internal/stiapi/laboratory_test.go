@@ -165,7 +165,7 @@ func (l *laboratory) setTrunks(dips *dip.Service) {
 			r.Profile = oob.Mesh
 		}
 		if len(cps) > 0 && cps[0] != "cps" {
-			r.Budget = 50 * time.Millisecond
+			r.Budget = 500 * time.Millisecond
 		}
 		return r
 	}

@@ -1,6 +1,7 @@
 package stiapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -79,7 +80,8 @@ func (d *Door) shaken(x *exchange, request sti.SigningRequest) (string, *sti.Exc
 
 // beside signs a PASSporT that stands beside that of the caller: div, or rph. It is no dip: nothing is published.
 func (d *Door) beside(x *exchange, request sti.SigningRequest) (string, *sti.Exception) {
-	if d.config.Signer == nil {
+	signer := cmp.Or(x.trunk.Signer, d.config.Signer)
+	if signer == nil {
 		return "", d.refuse(x, sti.Internal)
 	}
 	x.trace.Note(func(r *trace.Record) {
@@ -87,14 +89,16 @@ func (d *Door) beside(x *exchange, request sti.SigningRequest) (string, *sti.Exc
 	})
 	ctx, cancel := context.WithTimeout(x.ctx, x.trunk.Budget)
 	defer cancel()
-	signed, err := within(ctx, func() (stias.Signed, error) { return d.signBeside(x, request) })
+	signed, err := within(ctx, func() (stias.Signed, error) { return signBeside(signer, x.trunk, request) })
 	x.trace.Step("signed", string(request.Type))
 	switch {
 	case err == nil:
 	case errors.Is(err, stias.PriorityNotEntitled):
 		return "", d.refuse(x, sti.InvalidParameter, "rph", "not to be asserted by this client")
-	case errors.Is(err, stias.NoAuthority):
+	case errors.Is(err, stias.NoAuthority), errors.Is(err, stias.NotCovered) && request.Type == passport.Div:
 		return "", d.refuse(x, sti.InvalidParameter, "div", "not a number of this provider")
+	case errors.Is(err, stias.NotCovered):
+		return "", d.refuse(x, sti.InvalidParameter, "orig", "not a number for which is signed here")
 	case errors.Is(err, stias.NotRetargeted):
 		return "", d.refuse(x, sti.InvalidParameter, "div", "the same as dest")
 	case errors.Is(err, stias.StaleDate):
@@ -118,14 +122,14 @@ func (d *Door) beside(x *exchange, request sti.SigningRequest) (string, *sti.Exc
 	return string(value), nil
 }
 
-func (d *Door) signBeside(x *exchange, request sti.SigningRequest) (stias.Signed, error) {
+func signBeside(signer *stias.Service, on *dip.Trunk, request sti.SigningRequest) (stias.Signed, error) {
 	if request.Type == passport.Div {
-		return d.config.Signer.Retarget(stias.Retargeting{
+		return signer.Retarget(stias.Retargeting{
 			Orig: request.Orig, From: request.Div, To: request.Dest, HI: request.HI, Date: request.IAT,
 		})
 	}
-	return d.config.Signer.Prioritise(stias.Prioritised{
-		Orig: request.Orig, Dest: request.Dest, Customer: x.trunk.Signing.Customer, Trunk: x.trunk.Name,
+	return signer.Prioritise(stias.Prioritised{
+		Orig: request.Orig, Dest: request.Dest, Customer: on.Signing.Customer, Trunk: on.Name,
 		Values: request.Priorities, SPH: request.SPH, Date: request.IAT,
 	})
 }

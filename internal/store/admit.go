@@ -19,10 +19,15 @@ func (v *View) admit(p oob.Publication, now time.Time) (room, error) {
 		return room{}, oob.Faultf(oob.DeadlinePassed, "the record would expire at once")
 	}
 	want := room{records: 1, bytes: int64(tokenBytes(p.Passports)), tokens: 1}
-	if k, ok := v.names.find(p.Key); ok {
-		s, hash := v.shelf(k)
-		r, at := newRecord(k, p), nanos(now)
-		same, all, own := s.survey(hash, &r, p.Publisher, at)
+	k, known := v.names.find(p.Key)
+	w, ok := newWhole(k, p)
+	switch {
+	case !ok:
+		return room{}, oob.Faultf(oob.TooLarge, "too many PASSporTs, or too long")
+	case known:
+		s, hash := v.place(k)
+		at := nanos(now)
+		same, all, own := s.survey(hash, &w, at)
 		switch {
 		case same:
 			want = room{tokens: 1}
@@ -74,11 +79,12 @@ func (v *View) soonestRecord() int64 {
 	return soonest
 }
 
-// soonestUse is when token uses will next be forgotten; 0 when there are none.
+// soonestUse is when token uses or tombs will next be forgotten; 0 when there are none.
 func (v *View) soonestUse() int64 {
 	soonest := int64(0)
 	for i := range v.memories {
 		soonest = earlier(soonest, v.memories[i].soonest())
+		soonest = earlier(soonest, v.shelves[i].soonestTomb())
 	}
 	return soonest
 }

@@ -69,13 +69,13 @@ func liveHeap() int64 {
 
 // BenchmarkMemoryMillion reports what a million records of one PASSporT of 900 bytes take of live heap, beside those
 // 900 bytes: records, indexes and token uses, all told. Called numbers come scattered, and in ascending order, which is
-// what the index likes least.
+// what the index likes least; the feed adds its ring.
 func BenchmarkMemoryMillion(b *testing.B) {
 	const records = 1_000_000
-	measure := func(b *testing.B, number func(i int) int) {
+	measure := func(b *testing.B, cfg store.Config, number func(i int) int) {
 		for b.Loop() {
 			before := liveHeap()
-			s := local.Open(store.Config{})
+			s := local.Open(cfg)
 			now := time.Now()
 			for i := range records {
 				p := benchPublication(i, now, time.Hour)
@@ -90,10 +90,10 @@ func BenchmarkMemoryMillion(b *testing.B) {
 			}
 		}
 	}
-	b.Run("scattered", func(b *testing.B) {
-		measure(b, func(i int) int { return i * 387_420_489 % 999_999_937 }) // a prime: no two alike
-	})
-	b.Run("ascending", func(b *testing.B) { measure(b, func(i int) int { return i }) })
+	scattered := func(i int) int { return i * 387_420_489 % 999_999_937 } // a prime: no two alike
+	b.Run("scattered", func(b *testing.B) { measure(b, store.Config{}, scattered) })
+	b.Run("ascending", func(b *testing.B) { measure(b, store.Config{}, func(i int) int { return i }) })
+	b.Run("scattered-feed", func(b *testing.B) { measure(b, store.Config{FeedProfiles: meshFeed}, scattered) })
 }
 
 // BenchmarkRetrieve compares the look-up of a random key among ten thousand records with that among a million, in turns,
@@ -204,6 +204,74 @@ func BenchmarkAdvance(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(took.Nanoseconds())/float64(b.N*records), "ns/expiry")
+}
+
+// BenchmarkPublish reports what a publication costs, with no feed, and with one that so many wait for.
+func BenchmarkPublish(b *testing.B) {
+	run := func(name string, cfg store.Config, readers int) {
+		b.Run(name, func(b *testing.B) {
+			s := local.Open(cfg)
+			ctx, cancel := context.WithCancel(b.Context())
+			var reading sync.WaitGroup
+			for range readers {
+				reading.Go(func() {
+					into := make([]store.Entry, 256)
+					for after, err := s.Feed().Last(), error(nil); err == nil; {
+						var n int
+						if n, _, err = s.Feed().Next(ctx, after, into); n > 0 {
+							after = into[n-1].Position
+						}
+					}
+				})
+			}
+			now, i := time.Now(), 0
+			for b.Loop() {
+				if _, err := s.Publish(ctx, benchPublication(i, now, time.Hour)); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+			b.StopTimer()
+			cancel()
+			reading.Wait()
+			_ = s.Close()
+		})
+	}
+	room := store.Config{Records: 1 << 40, Bytes: 1 << 40, Tokens: 1 << 40, PublisherRecords: 1 << 40, PublisherBytes: 1 << 40}
+	run("no-feed", room, 0)
+	room.FeedProfiles = []oob.Profile{oob.Mesh}
+	run("feed", room, 0)
+	run("feed-1-reader", room, 1)
+	run("feed-100-readers", room, 100)
+}
+
+// BenchmarkRetrieveCalled asks for a called number that has one record, and for one that somebody has flooded with a
+// hundred thousand, each with another caller, among a million records.
+func BenchmarkRetrieveCalled(b *testing.B) {
+	const flood = 100_000
+	s := filled(b, 1_000_000-flood).Store
+	flooded := benchNumber(13035550000)
+	now := time.Now()
+	for i := range flood {
+		p := benchPublication(1_000_000+i, now, time.Hour)
+		p.Key, p.Publisher = oob.Key{Profile: oob.Mesh, Dest: flooded, Orig: benchNumber(12025550000 + i)}, "the flood"
+		if _, err := s.Publish(b.Context(), p); err != nil {
+			b.Fatal(err)
+		}
+	}
+	run := func(name string, want int, dest func() tn.Identity) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				n, _ := dest().Number()
+				if held, err := s.RetrieveCalled(b.Context(), oob.Mesh, n, 64); len(held) != want || err != nil {
+					b.Fatal(len(held), err)
+				}
+			}
+		})
+	}
+	run("one", 1, func() tn.Identity { return benchKey(rand.IntN(1_000_000 - flood)).Dest })
+	run("flooded", 64, func() tn.Identity { return flooded })
+	run("none", 0, func() tn.Identity { return benchNumber(14045550000) })
 }
 
 // BenchmarkExpiry publishes 20,000 records a second, two thousand every tenth of a second, upon a hundred thousand that

@@ -1,9 +1,16 @@
 package store
 
-import "time"
+import (
+	"time"
+
+	"github.com/viaduct-oob/viaduct/oob"
+)
 
 // Config bounds the shelf. The zero value is usable: every field that is zero has the default that its comment gives.
-// A figure of memory: a record takes what its PASSporTs take and at most 300 bytes more, the use of its token included.
+// What they come to in memory, Memory tells. A record takes what its PASSporTs take, a fifteenth of that more, and at most 240
+// bytes, the use of its token included: 300 in all for PASSporTs of 900. One that is consumed leaves 64 bytes until it would
+// have expired, and 68 until it cannot be published again. The feed takes 24 bytes for each of FeedRecords, whether there are
+// as many or not.
 type Config struct {
 	Now func() time.Time // the clock; default time.Now
 
@@ -15,6 +22,12 @@ type Config struct {
 	KeyPublisherRecords int   // those of one publisher among them; default 32, so that no publisher can fill a key alone
 	PublisherRecords    int64 // records of one publisher; default 250,000
 	PublisherBytes      int64 // bytes of PASSporTs of one publisher; default 256 MiB
+
+	FeedProfiles []oob.Profile // what is fed to those who subscribe, see [Feed]; empty: nothing, and no cost
+	FeedRecords  int           // how many newest records of them a reader of the feed may be behind; default 1,000,000
+
+	// Laid is told of each publication that was laid, on every node, while locks are held: it hands over and does not wait.
+	Laid func(Event)
 }
 
 func (c Config) withDefaults() Config {
@@ -28,7 +41,27 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.KeyPublisherRecords, 32)
 	orDefault(&c.PublisherRecords, 250_000)
 	orDefault(&c.PublisherBytes, 256<<20)
+	orDefault(&c.FeedRecords, 1_000_000)
 	return c
+}
+
+// What Memory reckons with, in bytes; see record.
+const (
+	perRecord = 60 + 64 + 4 + 34 // its last block, its node, its head, its entry in the index
+	perToken  = 40 + 4 + 64 + 4  // the nodes of a token use and of a tomb, for there may be most of each at its time, and their heads
+	perPlace  = 24               // of the feed
+	perShard  = 448 << 10        // its chunks of every kind that are not full
+)
+
+// Memory is the most that a shelf of this configuration can come to hold, in bytes. What many PASSporTs in one publication take
+// besides, four bytes each, is not reckoned with.
+func (c Config) Memory() int64 {
+	c = c.withDefaults()
+	most := c.Bytes + c.Bytes/15 + perRecord*c.Records + perToken*c.Tokens + perShard*shards
+	if len(c.FeedProfiles) > 0 {
+		most += perPlace * int64(c.FeedRecords)
+	}
+	return most
 }
 
 // most is the room in all.

@@ -3,6 +3,7 @@ package store
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/viaduct-oob/viaduct/oob"
@@ -46,7 +47,8 @@ func (b balance) fits(want, most room) bool {
 
 // account is what one publisher has on the shelf. All but its name belongs to the ledger.
 type account struct {
-	name string
+	name   string
+	number uint32 // for as long as it is open
 	balance
 	soonest int64 // when its first record expires, in ns; 0 when there is none or it is not known
 }
@@ -59,11 +61,21 @@ type ledger struct {
 	accounts   map[string]*account // those with anything laid or held
 	publishers int64               // those with anything laid
 	ages       map[int64]int64     // how many records were received in each second
+
+	// byNumber may be read without the lock by whoever holds the lock of a shelf, of the accounts of records that lie there: what
+	// stands under a number in use does not change.
+	byNumber atomic.Pointer[[]*account]
+	unused   []uint32 // numbers
 }
 
 func newLedger() *ledger {
-	return &ledger{accounts: map[string]*account{}, ages: map[int64]int64{}}
+	l := &ledger{accounts: map[string]*account{}, ages: map[int64]int64{}}
+	l.byNumber.Store(new([]*account))
+	return l
 }
+
+// numbered gives the account of a record. The caller holds the lock of the shelf where that lies.
+func (l *ledger) numbered(account uint32) *account { return (*l.byNumber.Load())[account] }
 
 // shortage says what there is too little of.
 type shortage uint8
@@ -104,8 +116,8 @@ func (l *ledger) release(publisher string, held room) {
 	l.settle(a)
 }
 
-// lay counts a new record of size bytes; it returns the account to which it was charged.
-func (l *ledger) lay(publisher string, size int, received, expires int64) *account {
+// lay counts a new record of size bytes; it returns the number of the account to which it was charged.
+func (l *ledger) lay(publisher string, size int, received, expires int64) (number uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.account(publisher)
@@ -118,14 +130,14 @@ func (l *ledger) lay(publisher string, size int, received, expires int64) *accou
 	a.laid.add(record)
 	l.laid.add(record)
 	l.ages[received/int64(time.Second)]++
-	return a
+	return a.number
 }
 
 // drop takes away what lay counted.
-func (l *ledger) drop(a *account, size int, received, expires int64) {
+func (l *ledger) drop(number uint32, size int, received, expires int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	record := room{records: 1, bytes: int64(size)}
+	a, record := l.numbered(number), room{records: 1, bytes: int64(size)}
 	a.laid.sub(record)
 	l.laid.sub(record)
 	if a.soonest <= expires {
@@ -184,13 +196,30 @@ func (l *ledger) account(publisher string) *account {
 	if a == nil {
 		a = &account{name: strings.Clone(publisher)} // the text may be part of a whole request
 		l.accounts[a.name] = a
+		l.number(a)
 	}
 	return a
 }
 
-// settle closes an account that has nothing left, so that publishers who went away leave no trace.
+// number gives an account its number.
+func (l *ledger) number(a *account) {
+	list := *l.byNumber.Load()
+	if n := len(l.unused); n > 0 {
+		a.number, l.unused = l.unused[n-1], l.unused[:n-1]
+		list[a.number] = a
+		return
+	}
+	a.number = uint32(len(list))
+	list = append(list, a)
+	l.byNumber.Store(&list)
+}
+
+// settle closes an account that has nothing left, so that publishers who went away leave no trace. That of nobody stays: it has
+// something for a moment with every retrieval.
 func (l *ledger) settle(a *account) {
-	if a.laid == (room{}) && a.held == (room{}) {
+	if a.name != "" && a.laid == (room{}) && a.held == (room{}) {
 		delete(l.accounts, a.name)
+		(*l.byNumber.Load())[a.number] = nil
+		l.unused = append(l.unused, a.number)
 	}
 }

@@ -38,24 +38,41 @@ func (m *memory) find(hash uint64, id [16]byte) *use {
 	return nil
 }
 
-// used tells whether the token is remembered at now, and whether with the same body. The caller holds the lock.
+// used tells whether the token is remembered at now, and whether with the same body. The caller has its turn.
 func (m *memory) used(hash uint64, t oob.TokenUse, now int64) (used, same bool) {
-	u := m.find(hash, t.ID)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.find(hash, t.ID).counts(t, now)
+}
+
+// spend is used, and notes the use of a token that is not remembered. It gives how many more are then. The caller has its turn.
+func (m *memory) spend(hash uint64, t oob.TokenUse, now int64) (used, same bool, more int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.find(hash, t.ID)
+	if used, same = old.counts(t, now); used {
+		return used, same, 0
+	}
+	return false, false, m.remember(old, t, now)
+}
+
+// counts tells whether a use that was found, or nil, is remembered at now, and whether with the body of t.
+func (u *use) counts(t oob.TokenUse, now int64) (used, same bool) {
 	if u == nil || u.until <= now {
 		return false, false
 	}
 	return true, u.body == t.Body
 }
 
-// remember notes the use of a token that is not remembered at now, and returns how many more are. A token that could
-// not be used again anyway is not noted. The caller holds the lock.
-func (m *memory) remember(hash uint64, t oob.TokenUse, now int64) (more int64) {
+// remember notes the use of a token that is not remembered at now, and returns how many more are. old is what was found of it. A
+// token that could not be used again anyway is not noted. The caller holds the lock.
+func (m *memory) remember(old *use, t oob.TokenUse, now int64) (more int64) {
 	noted := use{id: t.ID, body: t.Body, until: nanos(t.Until)}
 	if noted.until <= now {
 		return 0
 	}
 	// A use that is over but not yet swept is written anew where it lies: the table moves it on.
-	if old := m.find(hash, t.ID); old != nil {
+	if old != nil {
 		*old = noted
 		return 0
 	}

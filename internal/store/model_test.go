@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	_ "github.com/viaduct-oob/viaduct/internal/seedtest"
 	"github.com/viaduct-oob/viaduct/internal/store"
 	"github.com/viaduct-oob/viaduct/internal/store/local"
 	"github.com/viaduct-oob/viaduct/oob"
@@ -21,6 +22,7 @@ type model struct {
 	now     time.Time
 	records []*oob.Publication // in the order of laying
 	uses    []oob.TokenUse
+	tombs   []oob.Consumption
 }
 
 func (m *model) used(use oob.TokenUse) (used, same bool) {
@@ -42,6 +44,9 @@ func (m *model) publish(p oob.Publication) (oob.Outcome, error) {
 		return 0, oob.DeadlinePassed
 	}
 	m.uses = append(m.uses, p.Use)
+	if slices.ContainsFunc(p.Passports, func(passport string) bool { return m.tomb(p.Key, oob.PassportID(passport)) != nil }) {
+		return oob.Repeated, nil
+	}
 	for _, r := range m.records {
 		if r.Key == p.Key && r.Publisher == p.Publisher && slices.Equal(r.Passports, p.Passports) && r.Expires.After(m.now) {
 			if p.Expires.After(r.Expires) {
@@ -51,6 +56,32 @@ func (m *model) publish(p oob.Publication) (oob.Outcome, error) {
 		}
 	}
 	m.records = append(m.records, &p)
+	return oob.Created, nil
+}
+
+func (m *model) tomb(k oob.Key, id string) *oob.Consumption {
+	for i := range m.tombs {
+		if c := &m.tombs[i]; c.Key == k && c.Passport == id && c.Until.After(m.now) {
+			return c
+		}
+	}
+	return nil
+}
+
+func (m *model) consume(c oob.Consumption) (oob.Outcome, error) {
+	if old := m.tomb(c.Key, c.Passport); old != nil {
+		if c.Until.After(old.Until) {
+			old.Until = c.Until
+		}
+		if old.By == c.By {
+			return oob.Repeated, nil
+		}
+		return 0, oob.Replayed
+	}
+	m.tombs = append(m.tombs, c)
+	m.records = slices.DeleteFunc(m.records, func(r *oob.Publication) bool {
+		return r.Key == c.Key && slices.ContainsFunc(r.Passports, func(passport string) bool { return oob.PassportID(passport) == c.Passport })
+	})
 	return oob.Created, nil
 }
 
@@ -67,23 +98,68 @@ func (m *model) live() []*oob.Publication {
 }
 
 func (m *model) retrieve(k oob.Key) (found []oob.Record) {
-	live := m.live()
+	for _, one := range held(m.newest(func(r *oob.Publication) bool { return r.Key == k })) {
+		found = append(found, one.Record)
+	}
+	return found
+}
+
+// newest gives the live records that are wanted, newest first.
+func (m *model) newest(want func(*oob.Publication) bool) []*oob.Publication {
+	live := slices.DeleteFunc(m.live(), func(r *oob.Publication) bool { return !want(r) })
 	slices.Reverse(live)
-	slices.SortStableFunc(live, func(a, b *oob.Publication) int { return b.Received.Compare(a.Received) })
-	var seen []string
-	for _, r := range live {
+	slices.SortStableFunc(live, byNewest)
+	return live
+}
+
+func byNewest(a, b *oob.Publication) int { return b.Received.Compare(a.Received) }
+
+// held gives each PASSporT once for each key.
+func held(records []*oob.Publication) (found []oob.Held) {
+	seen := map[oob.Key][]string{}
+	for _, r := range records {
 		record := oob.Record{Publisher: r.Publisher, Received: r.Received, Expires: r.Expires}
 		for _, passport := range r.Passports {
-			if r.Key == k && !slices.Contains(seen, passport) {
-				seen = append(seen, passport)
+			if !slices.Contains(seen[r.Key], passport) {
+				seen[r.Key] = append(seen[r.Key], passport)
 				record.Passports = append(record.Passports, passport)
 			}
 		}
 		if len(record.Passports) > 0 {
-			found = append(found, record)
+			found = append(found, oob.Held{Key: r.Key, Record: record})
 		}
 	}
 	return found
+}
+
+// called asks one publisher after the other for its newest that has not been taken, until there are limit.
+func (m *model) called(p oob.Profile, dest tn.Identity, limit int) []oob.Held {
+	left := m.newest(func(r *oob.Publication) bool { return r.Key.Profile == p && r.Key.Dest == dest })
+	var chosen []*oob.Publication
+	for len(left) > 0 && len(chosen) < limit {
+		var heard []string
+		left = slices.DeleteFunc(left, func(r *oob.Publication) bool {
+			if len(chosen) == limit || slices.Contains(heard, r.Publisher) {
+				return false
+			}
+			heard, chosen = append(heard, r.Publisher), append(chosen, r)
+			return true
+		})
+	}
+	slices.SortStableFunc(chosen, byNewest)
+	return held(chosen)
+}
+
+// allAtDifferentTimes tells whether it is plain which live record is newer.
+func (m *model) allAtDifferentTimes() bool {
+	seen := map[time.Time]bool{}
+	for _, r := range m.live() {
+		if seen[r.Received] {
+			return false
+		}
+		seen[r.Received] = true
+	}
+	return true
 }
 
 func (m *model) list(p oob.Profile, r tn.Range) (numbers []string) {
@@ -109,6 +185,7 @@ func TestStoreIsAsTheModel(t *testing.T) {
 		defer s.Close()
 		t.Repeat(map[string]func(*rapid.T){
 			"publish": func(t *rapid.T) {
+				pass(time.Duration(min(1, rapid.IntRange(0, 20).Draw(t, "later")))) // seldom two at one time
 				p := drawPublication(t, m.now)
 				got, err := s.Publish(t.Context(), p)
 				want, wantErr := m.publish(p)
@@ -120,6 +197,21 @@ func TestStoreIsAsTheModel(t *testing.T) {
 				use := drawUse(t, m.now)
 				if got, want := s.Spend(t.Context(), use), m.spend(use); !sameFault(got, want) {
 					t.Fatalf("got %v, want %v", got, want)
+				}
+			},
+			"consume": func(t *rapid.T) {
+				c := oob.Consumption{
+					Key:      rapid.SampledFrom(modelKeys).Draw(t, "key"),
+					Passport: oob.PassportID(rapid.SampledFrom([]string{"a", "b", "ab", ""}).Draw(t, "passport")),
+					By:       [8]byte{rapid.Byte().Draw(t, "by") % 2},
+					Until:    m.now.Add(time.Duration(rapid.Int64Range(0, int64(90*time.Second)).Draw(t, "until"))),
+				}
+				got, err := s.Consume(t.Context(), c)
+				if want, wantErr := m.consume(c); got != want || !sameFault(err, wantErr) {
+					t.Fatalf("got %v, %v; want %v, %v", got, err, want, wantErr)
+				}
+				if s.Consumed(c.Key, c.Passport) != (m.tomb(c.Key, c.Passport) != nil) {
+					t.Fatal("Consumed differs")
 				}
 			},
 			"pass": func(t *rapid.T) {
@@ -144,6 +236,12 @@ func compareReads(t *rapid.T, s *store.Store, m *model) {
 		if want := m.retrieve(k); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("under %v: got %v, %v; want %v", k, got, err, want)
 		}
+	}
+	if m.allAtDifferentTimes() {
+		compareCalled(t, s, m)
+	}
+	if records, got := int64(len(m.live())), s.Stats().Records; got < records {
+		t.Fatalf("%d records, want at least %d", got, records)
 	}
 	for id := range byte(9) {
 		use := oob.TokenUse{ID: [16]byte{id}, Body: [8]byte{1}}
@@ -171,6 +269,23 @@ func compareReads(t *rapid.T, s *store.Store, m *model) {
 	}
 }
 
+func compareCalled(t *rapid.T, s *store.Store, m *model) {
+	for _, p := range oob.Profiles() {
+		for _, k := range modelKeys {
+			dest, ok := k.Dest.Number()
+			if !ok {
+				continue
+			}
+			for _, limit := range []int{1, 2, 3, 100} {
+				got, err := s.RetrieveCalled(t.Context(), p, dest, limit)
+				if want := m.called(p, k.Dest, limit); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Fatalf("%s: called %v, at most %d: got %v, %v; want %v", p, dest, limit, got, err, want)
+				}
+			}
+		}
+	}
+}
+
 var modelKeys = func() (keys []oob.Key) {
 	var parties []tn.Identity
 	for _, text := range []string{"10", "1*", "11", "99", "100", "urn:service:sos"} {
@@ -183,6 +298,7 @@ var modelKeys = func() (keys []oob.Key) {
 	for _, dest := range parties {
 		keys = append(keys,
 			oob.Key{Profile: oob.Mesh, Dest: dest, Orig: parties[0]},
+			oob.Key{Profile: oob.Mesh, Dest: dest, Orig: parties[5]},
 			oob.Key{Profile: oob.Agreed, SPC: "1234", Dest: dest, Orig: parties[5]})
 	}
 	return keys

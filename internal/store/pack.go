@@ -149,6 +149,59 @@ func (n *names) find(k oob.Key) (key, bool) {
 	return pack(k, n.id)
 }
 
+// unpack gives the key that k is of, and false when it has a text that is not known any more.
+func (n *names) unpack(k key) (oob.Key, bool) {
+	dest, destKnown := n.identity(k.dest)
+	orig, origKnown := n.identity(k.orig)
+	spc, spcKnown := n.spc(k.realm)
+	if !destKnown || !origKnown || !spcKnown {
+		return oob.Key{}, false
+	}
+	return oob.Key{Profile: k.profile(), SPC: spc, Dest: dest, Orig: orig}, true
+}
+
+// identity undoes packIdentity.
+func (n *names) identity(packed uint64) (tn.Identity, bool) {
+	if packed == 0 {
+		return tn.Identity{}, true
+	}
+	if isNumber(packed) {
+		number, err := unpackNumber(packed)
+		return tn.Of(number), err == nil
+	}
+	text, ok := n.text(packed)
+	if !ok {
+		return tn.Identity{}, false
+	}
+	uri, err := tn.ParseURI(text)
+	return uri, err == nil
+}
+
+// spc undoes packSPC.
+func (n *names) spc(realm uint64) (string, bool) {
+	if realm>>spcIDBits&0xFF == spcByID {
+		return n.text(realm & (1<<spcIDBits - 1))
+	}
+	var text [spcPacked]byte
+	at := len(text)
+	for rest := realm & (1<<profileShift - 1); rest != 0; rest >>= 8 {
+		at--
+		text[at] = byte(rest)
+	}
+	return string(text[at:]), true
+}
+
+// text gives what an id was given to.
+func (n *names) text(id uint64) (string, bool) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	known, ok := n.byID[id]
+	if !ok {
+		return "", false
+	}
+	return known.text, true
+}
+
 // hold gives the key of k for a new record, whose end must be told to release.
 func (n *names) hold(k oob.Key) key {
 	held, _ := pack(k, n.take)
@@ -204,11 +257,11 @@ func (n *names) drop(id uint64) {
 	}
 }
 
-// packTokens puts a list of PASSporTs into one allocation: when it is one, the PASSporT itself, otherwise the length of
-// each in 4 bytes, then all of them.
+// packTokens puts a list of PASSporTs into one text: when it is one, the PASSporT itself, otherwise the length of each in 4
+// bytes, then all of them.
 func packTokens(tokens []string) string {
 	if len(tokens) == 1 {
-		return strings.Clone(tokens[0])
+		return tokens[0]
 	}
 	var b strings.Builder
 	b.Grow(4*len(tokens) + tokenBytes(tokens))

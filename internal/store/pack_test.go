@@ -100,8 +100,14 @@ func TestKeysThatDifferPackDifferently(t *testing.T) {
 		if found, ok := n.find(a); !ok || found != pa || found.profile() != a.Profile {
 			t.Fatalf("%+v is held as %x and found as %x", a, pa, found)
 		}
+		if back, ok := n.unpack(pa); !ok || back != a {
+			t.Fatalf("%+v became %+v, %v", a, back, ok)
+		}
 		n.release(pa)
 		n.release(pb)
+		if back, ok := n.unpack(pa); ok && back != a || !ok && back != (oob.Key{}) {
+			t.Fatalf("when nobody has it, %+v became %+v, %v", a, back, ok)
+		}
 		if len(n.byID) != 0 || len(n.byText) != 0 {
 			t.Fatalf("%d names are left", len(n.byID))
 		}
@@ -124,7 +130,7 @@ func TestTokensPackAndUnpack(t *testing.T) {
 		if got := unpackTokens(nil, packed, len(tokens)); !slices.Equal(got, tokens) {
 			t.Fatalf("got %q", got)
 		}
-		r := record{tokens: packed, count: uint32(len(tokens))}
+		r := record{extent: extentOf(len(tokens), len(packed))}
 		if r.size() != len(strings.Join(tokens, "")) {
 			t.Fatalf("size is %d", r.size())
 		}
@@ -148,10 +154,44 @@ func TestNanosStayWithinRange(t *testing.T) {
 	}
 }
 
+// TestFeedBeyondFourBillion: a record keeps but half of its position.
+func TestFeedBeyondFourBillion(t *testing.T) {
+	noon := time.Date(2026, time.November, 22, 12, 0, 0, 0, time.UTC)
+	v := NewView(Config{Now: func() time.Time { return noon }, FeedProfiles: []oob.Profile{oob.Mesh}, FeedRecords: 4})
+	f, start := v.feed, uint64(1)<<32-5
+	f.last = start
+	into := make([]Entry, 9)
+	for i := range byte(10) {
+		v.Apply(Event{Act: Laid, At: noon, Publication: oob.Publication{
+			Key: oob.Key{Profile: oob.Mesh, SPC: string('a' + rune(i))}, Passports: []string{"p"}, Received: noon, Expires: noon.Add(time.Minute),
+			Use: oob.TokenUse{ID: [16]byte{i}, Until: noon.Add(time.Minute)},
+		}})
+		if n, lost, err := f.Next(t.Context(), f.Last()-1, into); n != 1 || lost || err != nil || into[0].Position != start+1+uint64(i) {
+			t.Fatalf("%d: %d, %v, %v, at %d", i, n, lost, err, into[0].Position)
+		}
+		if i%2 == 0 {
+			hash, _ := oob.PassportHash(oob.PassportID("p"))
+			v.Apply(Event{Act: Consumed, At: noon, Publication: oob.Publication{Key: into[0].Held.Key, Use: oob.TokenUse{ID: hash}}})
+			if left := f.ring[f.last%4]; left != (spot{}) {
+				t.Fatalf("%d: the place of a consumed record is still %+v", i, left)
+			}
+		}
+	}
+	if n, lost, err := f.Next(t.Context(), start, into); n != 2 || !lost || err != nil || into[1].Position != start+10 {
+		t.Fatalf("%d, %v, %v, at %d", n, lost, err, into[1].Position)
+	}
+}
+
 // TestSizes holds the comments that count bytes to the truth.
 func TestSizes(t *testing.T) {
-	if n := unsafe.Sizeof(node[record]{}); n != 80 {
+	if n := unsafe.Sizeof(node[record]{}); n != 64 {
 		t.Errorf("the node of a record has %d bytes", n)
+	}
+	if n := unsafe.Sizeof(node[tomb]{}); n != 64 {
+		t.Errorf("the node of a tomb has %d bytes", n)
+	}
+	if n := unsafe.Sizeof(block{}); n != 64 {
+		t.Errorf("a block has %d bytes", n)
 	}
 	if n := unsafe.Sizeof(node[use]{}); n != 40 {
 		t.Errorf("the node of a token use has %d bytes", n)

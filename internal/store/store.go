@@ -13,7 +13,9 @@
 //   - whether there is room (admit.go) is decided before the event is appended, by the node that was asked;
 //   - whether a token was used before is decided when the event is applied, so that all nodes decide alike.
 //
-// Read log.go, store.go, admit.go, view.go, shelf.go, table.go, in this order.
+// Those who want to be told what is laid, instead of asking, read the [Feed].
+//
+// Read log.go, store.go, admit.go, view.go, shelf.go, table.go, in this order; then called.go, consume.go, feed.go.
 //
 // # Failures
 //
@@ -22,8 +24,13 @@
 //
 // # Limits
 //
-// Those of [Config]. What the shelf allocates for its own bookkeeping grows to the greatest number of records and
-// tokens ever held at one time, is reused, and is not given back before the View itself is dropped; the PASSporTs are.
+// Those of [Config], which [Config.Memory] adds up. What the shelf allocates grows to what was needed for the most records,
+// tokens and bytes of PASSporTs ever held at one time, is used again, and is not given back before the View itself is dropped.
+// A record whose PASSporTs have 900 bytes takes at most 300 beside them; the feed adds nothing to it, and 24 bytes for each
+// place of its ring, however many are in use. The garbage collector looks at next to nothing of all that, see package heap.
+//
+// A lock is held for a few dozen microseconds at most, however full the shelf is: what is long, sweeping, listing, copying many
+// PASSporTs, is done in parts, and whatever grows does so by a chunk, without being moved.
 package store
 
 import (
@@ -78,6 +85,58 @@ func (s *Store) Publish(ctx context.Context, p oob.Publication) (oob.Outcome, er
 func (s *Store) Retrieve(_ context.Context, k oob.Key) ([]oob.Record, error) {
 	return s.view.Retrieve(k), nil
 }
+
+// RetrieveCalled gives the live records of profile p whose called party is dest, newest first, at most limit of them; when
+// there are more, publishers are heard in turn, see [InTurn]. See [oob.Store].
+func (s *Store) RetrieveCalled(_ context.Context, p oob.Profile, dest tn.Number, limit int) ([]oob.Held, error) {
+	return s.view.RetrieveCalled(p, dest, limit), nil
+}
+
+// FindCalled gives those that hold the PASSporT that id names. See [oob.Store].
+func (s *Store) FindCalled(_ context.Context, p oob.Profile, dest tn.Number, id string) ([]oob.Held, error) {
+	return s.view.FindCalled(p, dest, id), nil
+}
+
+// Consume takes away the records under a key that hold a PASSporT, and keeps it away. See [oob.Store]. What names no PASSporT
+// can be consumed as often as one likes.
+func (s *Store) Consume(ctx context.Context, c oob.Consumption) (oob.Outcome, error) {
+	hash, ok := oob.PassportHash(c.Passport)
+	if err := s.closed(); err != nil {
+		return 0, err
+	}
+	if !ok {
+		return oob.Repeated, nil
+	}
+	now := s.view.cfg.Now()
+	use := oob.TokenUse{ID: hash, Body: c.By, Until: c.Until}
+	if s.view.consumedElsewhere(c.Key, use, now) {
+		return 0, consumedBefore()
+	}
+	room, err := s.view.admitUse(now)
+	if err != nil {
+		return 0, err
+	}
+	defer s.view.ledger.release("", room)
+	outcome, err := s.log.Append(ctx, Event{Act: Consumed, At: now, Publication: oob.Publication{Key: c.Key, Use: use}})
+	switch {
+	case err != nil:
+		return 0, oob.FaultOf(err)
+	case outcome == Replayed:
+		return 0, consumedBefore()
+	}
+	return answer(outcome)
+}
+
+func consumedBefore() error { return oob.Faultf(oob.Replayed, "somebody else has consumed it") }
+
+// Consumed tells whether a PASSporT has been consumed under k. See [oob.Store].
+func (s *Store) Consumed(k oob.Key, id string) bool {
+	hash, ok := oob.PassportHash(id)
+	return ok && s.view.consumed(k, hash, s.view.cfg.Now())
+}
+
+// Feed is what is laid, in the order in which it is applied; nil when the configuration names no profile for it.
+func (s *Store) Feed() *Feed { return s.view.feed }
 
 // Spend remembers the use of a token that changes nothing else. See [oob.Store].
 func (s *Store) Spend(ctx context.Context, use oob.TokenUse) error {
@@ -143,16 +202,20 @@ func (s *Store) closed() error {
 	}
 }
 
-// expire sweeps once every slot of the wheel. A late tick costs memory for that long and nothing else, because reading
-// compares with the clock.
+// sweepParts is in how many parts the shelves are swept: of fifty thousand records that end in a second, each part has a
+// millisecond's work. At once it would be eight, in which a processor has no time for those who wait for it.
+const sweepParts = 8
+
+// expire sweeps each shelf once every slot of the wheel. A late tick costs memory for that long and nothing else, because
+// reading compares with the clock.
 func (s *Store) expire() {
 	defer close(s.done)
-	tick := time.NewTicker(wheelSlot)
+	tick := time.NewTicker(wheelSlot / sweepParts)
 	defer tick.Stop()
-	for {
+	for part := 0; ; part = (part + 1) % sweepParts {
 		select {
 		case <-tick.C:
-			s.view.Advance(s.view.cfg.Now())
+			s.view.advance(s.view.cfg.Now(), part*shards/sweepParts, (part+1)*shards/sweepParts)
 		case <-s.quit:
 			return
 		}

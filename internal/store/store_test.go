@@ -37,6 +37,33 @@ func TestStoreExpiresByItself(t *testing.T) {
 	})
 }
 
+// TestWhatExpiresAtOnceIsSweptInParts: whoever wants a processor meanwhile gets it in between, and before a slot of the wheel has
+// gone round all is swept.
+func TestWhatExpiresAtOnceIsSweptInParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const records, slot = 1000, 125 * time.Millisecond
+		s := local.Open(store.Config{})
+		defer s.Close()
+		for i := range records {
+			if _, err := s.Publish(t.Context(), benchPublication(i, time.Now(), 15*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(15 * time.Second)
+		left, most := s.Stats().Records, int64(0)
+		for range 2 * slot / time.Millisecond {
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			now := s.Stats().Records
+			left, most = now, max(most, left-now)
+		}
+		// An eighth of the shelves has an eighth of the records, more or less.
+		if left != 0 || most > records/4 {
+			t.Errorf("%d records were swept at once, %d are left", most, left)
+		}
+	})
+}
+
 func TestClosedStoreRefusesAllButReading(t *testing.T) {
 	s := local.Open(store.Config{})
 	p := benchPublication(1, time.Now(), time.Minute)
@@ -48,9 +75,11 @@ func TestClosedStoreRefusesAllButReading(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	_, consuming := s.Consume(t.Context(), oob.Consumption{Key: p.Key, Passport: oob.PassportID(p.Passports[0])})
 	_, publishing := s.Publish(t.Context(), benchPublication(2, time.Now(), time.Minute))
 	for name, err := range map[string]error{
 		"Publish": publishing,
+		"Consume": consuming,
 		"Spend":   s.Spend(t.Context(), oob.TokenUse{ID: [16]byte{9}, Until: time.Now().Add(time.Minute)}),
 		"Ready":   s.Ready(),
 	} {
@@ -83,6 +112,9 @@ func TestWhatTheLogRefusesHoldsNoRoom(t *testing.T) {
 		}
 		if err := s.Spend(t.Context(), oob.TokenUse{ID: [16]byte{1}, Until: time.Now().Add(time.Minute)}); !errors.Is(err, cause) {
 			t.Fatalf("Spend: %v", err)
+		}
+		if _, err := s.Consume(t.Context(), oob.Consumption{Key: benchKey(i), Passport: oob.PassportID("any")}); !errors.Is(err, cause) {
+			t.Fatalf("Consume: %v", err)
 		}
 	}
 	if err := s.Ready(); !errors.Is(err, cause) {

@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // The wheel of a table. Its horizon is a little over a minute, the longest retention of any profile; what ends later
 // is put into the last slot and moved on when that comes round.
@@ -14,17 +17,20 @@ const (
 // stop for long:
 //
 //   - Values lie in nodes, nodes in chunks that never move. A node is named by a uint32, its ref; 0 is none.
-//   - Nodes whose hashes name the same head form a chain, the newest first. There are always half as many heads again
-//     as nodes, so a chain is seldom longer than one. The heads grow one at a time, by parting one chain in two
-//     (linear hashing): there is no moment at which everything is moved.
-//   - Nodes that end in the same slot of time form a list.
+//   - Nodes whose hashes name the same head form a chain, the newest first. There are always as many heads as nodes,
+//     so a chain is seldom longer than two. The heads lie in chunks too, and grow one at a time, by parting one chain
+//     in two (linear hashing): there is no moment at which everything is moved.
+//   - Nodes that end in the same slot of time form a list. It leads one way only: a node whose value is taken out before
+//     its end stays there, empty and in no chain.
 //   - Nodes no longer used form a list.
+//   - No value has a pointer, so the garbage collector does not look at any.
 //
 // The value's end may be put off without telling the table: a node found in a slot before its time is put where it
 // belongs now. A table has no lock.
 type table[T any] struct {
-	heads  []uint32 // first node of every chain
-	turn   uint64   // a power of two: between half the number of heads and all of it
+	heads  []*[chunkNodes]uint32 // first node of every chain
+	chains uint64                // how many there are
+	turn   uint64                // a power of two: between half the number of chains and all of it
 	chunks []*[chunkNodes]node[T]
 
 	hash  func(*T) uint64 // which chain
@@ -45,27 +51,30 @@ type node[T any] struct {
 	later uint32 // in its slot, or among the free
 }
 
-// chunkNodes is chosen so that a chunk of either kind of node almost fills an allocation: 819 records of 80 bytes are
-// 65,520 of 65,536, and 819 token uses of 40 bytes 32,760 of 32,768.
-const chunkNodes = 819
+// chunkNodes is chosen so that a chunk of any kind of node fills the pages that Go allocates for it: 1024 records or tombs
+// of 64 bytes are 64 KiB, and as many token uses of 40 bytes are 40 KiB.
+const chunkNodes = 1024
 
 func newTable[T any](now int64, hash func(*T) uint64, ends func(*T) int64) table[T] {
 	return table[T]{
-		heads: make([]uint32, 1), turn: 1, hash: hash, ends: ends,
+		heads: []*[chunkNodes]uint32{new([chunkNodes]uint32)}, chains: 1, turn: 1, hash: hash, ends: ends,
 		due: new([wheelSlots]uint32), swept: now / int64(wheelSlot),
 	}
 }
 
 // chain tells which head a hash names: by as many low bits as name a head that there is.
 func (t *table[T]) chain(hash uint64) uint64 {
-	if i := hash & (2*t.turn - 1); i < uint64(len(t.heads)) {
+	if i := hash & (2*t.turn - 1); i < t.chains {
 		return i
 	}
 	return hash & (t.turn - 1)
 }
 
+// head gives the head of a chain.
+func (t *table[T]) head(chain uint64) *uint32 { return &t.heads[chain/chunkNodes][chain%chunkNodes] }
+
 // first gives the first node that may have the hash, the newest; 0 when there is none.
-func (t *table[T]) first(hash uint64) uint32 { return t.heads[t.chain(hash)] }
+func (t *table[T]) first(hash uint64) uint32 { return *t.head(t.chain(hash)) }
 
 // at gives the node of a ref that is not 0.
 func (t *table[T]) at(ref uint32) *node[T] {
@@ -76,13 +85,13 @@ func (t *table[T]) at(ref uint32) *node[T] {
 // add puts value into the table.
 func (t *table[T]) add(value T) (ref uint32) {
 	t.count++
-	for len(t.heads) < t.count+t.count/2 {
+	if t.chains < uint64(t.count) {
 		t.grow()
 	}
 	ref = t.alloc()
 	n := t.at(ref)
 	n.value = value
-	head := &t.heads[t.chain(t.hash(&n.value))]
+	head := t.head(t.chain(t.hash(&n.value)))
 	n.next, *head = *head, ref
 	t.schedule(ref)
 	return ref
@@ -90,14 +99,16 @@ func (t *table[T]) add(value T) (ref uint32) {
 
 // grow adds one head, and parts the chain that was its as well: in both, the newest stay first.
 func (t *table[T]) grow() {
-	added := uint64(len(t.heads))
+	added := t.chains
 	if added == 2*t.turn {
 		t.turn = added
 	}
 	parted := added - t.turn
-	ref := t.heads[parted]
-	t.heads = append(t.heads, 0)
-	stay, move := &t.heads[parted], &t.heads[added]
+	if t.chains++; added == uint64(len(t.heads)*chunkNodes) {
+		t.heads = append(t.heads, new([chunkNodes]uint32))
+	}
+	stay, move := t.head(parted), t.head(added)
+	ref := *stay
 	for ref != 0 {
 		n := t.at(ref)
 		if t.chain(t.hash(&n.value)) == parted {
@@ -122,17 +133,31 @@ func (t *table[T]) alloc() uint32 {
 	return t.made
 }
 
-// remove takes out a node that is in no slot.
-func (t *table[T]) remove(ref uint32) {
+// taken stands for the next of a node whose value has been taken out.
+const taken = math.MaxUint32
+
+// take removes a value before its end. Its node is used again when its slot has come round.
+func (t *table[T]) take(ref uint32) {
+	t.unchain(ref)
 	n := t.at(ref)
-	link := &t.heads[t.chain(t.hash(&n.value))]
+	*n = node[T]{next: taken, later: n.later}
+}
+
+// unchain takes a node out of its chain.
+func (t *table[T]) unchain(ref uint32) {
+	n := t.at(ref)
+	link := t.head(t.chain(t.hash(&n.value)))
 	for *link != ref {
 		link = &t.at(*link).next
 	}
 	*link = n.next
-	*n = node[T]{later: t.free}
-	t.free = ref
 	t.count--
+}
+
+// release makes a node that is in no chain and in no slot free.
+func (t *table[T]) release(ref uint32) {
+	*t.at(ref) = node[T]{later: t.free}
+	t.free = ref
 }
 
 // schedule puts a node into the first slot that ends no earlier than its value, as far as the wheel reaches.
@@ -170,16 +195,21 @@ func (t *table[T]) sweep(now int64, most int, drop func(ref uint32, value *T)) (
 		ref := t.pending
 		n := t.at(ref)
 		t.pending = n.later
-		if t.ends(&n.value) > now {
+		switch {
+		case n.next == taken:
+			t.release(ref)
+		case t.ends(&n.value) > now:
 			t.schedule(ref)
-			continue
+		default:
+			drop(ref, &n.value)
+			t.unchain(ref)
+			t.release(ref)
 		}
-		drop(ref, &n.value)
-		t.remove(ref)
 	}
 }
 
-// soonest is when the next slot with anything in it will be swept; 0 when there is none.
+// soonest is when the next slot with anything in it will be swept; 0 when there is none. It may be one in which
+// everything has been taken out.
 func (t *table[T]) soonest() int64 {
 	if t.pending != 0 {
 		return t.swept * int64(wheelSlot)

@@ -37,14 +37,19 @@ func TestTableIsAsAListWould(t *testing.T) {
 		table := newThings(now)
 		var list []thing // newest first
 		for id := range rapid.IntRange(1, 300).Draw(t, "steps") {
-			if rapid.IntRange(0, 3).Draw(t, "act") > 0 {
+			switch act := rapid.IntRange(0, 9).Draw(t, "act"); {
+			case act == 0 && len(list) > 0:
+				i := rapid.IntRange(0, len(list)-1).Draw(t, "which")
+				takeThing(t, &table, list[i])
+				list = slices.Delete(list, i, i+1)
+			case act < 8:
 				v := thing{
 					hash: rapid.Uint64Range(0, 40).Draw(t, "hash"),
 					ends: now + rapid.Int64Range(1, int64(3*time.Minute)).Draw(t, "life"), id: id,
 				}
 				table.add(v)
 				list = slices.Insert(list, 0, v)
-			} else {
+			default:
 				now += rapid.Int64Range(0, int64(4*time.Minute)).Draw(t, "pass")
 				most := rapid.IntRange(1, 10).Draw(t, "most")
 				var dropped []int
@@ -76,6 +81,44 @@ func TestTableIsAsAListWould(t *testing.T) {
 			}
 		}
 	})
+}
+
+// takeThing takes a value out of the table by its id, and wants nothing of it to stay.
+func takeThing(t *rapid.T, table *table[thing], v thing) {
+	for ref := table.first(v.hash); ref != 0; ref = table.at(ref).next {
+		if n := table.at(ref); n.value.id == v.id {
+			table.take(ref)
+			if n.value != (thing{}) {
+				t.Fatalf("%+v is left", n.value)
+			}
+			return
+		}
+	}
+	t.Fatalf("%+v is not there", v)
+}
+
+func TestTableReusesNodesOfWhatWasTaken(t *testing.T) {
+	table := newThings(0)
+	for round := range int64(10) {
+		now := round * int64(time.Minute)
+		for i := range 1000 {
+			ref := table.add(thing{hash: uint64(i) * 0x9E3779B97F4A7C15, ends: now + int64(time.Second), id: i})
+			if i%2 == 0 {
+				table.take(ref)
+			}
+		}
+		if table.count != 500 {
+			t.Fatalf("counts %d", table.count)
+		}
+		dropped := 0
+		table.sweep(now+int64(2*time.Second), 1000, func(uint32, *thing) { dropped++ })
+		if dropped != 500 {
+			t.Fatalf("%d dropped", dropped)
+		}
+	}
+	if table.count != 0 || table.made != 1000 {
+		t.Errorf("%d nodes in use, %d made", table.count, table.made)
+	}
 }
 
 func TestTableReusesNodes(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +56,13 @@ func TestApplyNeverRefusesForWantOfRoom(t *testing.T) {
 	}
 }
 
+// consumed is the consumption of a PASSporT under k.
+func consumed(k oob.Key, passport string, at time.Time) store.Event {
+	hash, _ := oob.PassportHash(oob.PassportID(passport))
+	use := oob.TokenUse{ID: hash, Until: noon.Add(time.Minute)}
+	return store.Event{Act: store.Consumed, At: at, Publication: oob.Publication{Key: k, Use: use}}
+}
+
 func TestOutcomeFollowsFromTheEventsAndNotFromTheClock(t *testing.T) {
 	use := oob.TokenUse{ID: [16]byte{1}, Until: noon.Add(time.Minute)}
 	other := use
@@ -67,6 +75,9 @@ func TestOutcomeFollowsFromTheEventsAndNotFromTheClock(t *testing.T) {
 	spend := func(use oob.TokenUse, at time.Duration) store.Event {
 		return store.Event{Act: store.Spent, At: noon.Add(at), Publication: oob.Publication{Use: use}}
 	}
+	consume := func(passport string, at time.Duration) store.Event {
+		return consumed(benchKey(1), passport, noon.Add(at))
+	}
 	cases := []struct {
 		name   string
 		events []store.Event
@@ -76,6 +87,14 @@ func TestOutcomeFollowsFromTheEventsAndNotFromTheClock(t *testing.T) {
 		{"laid again", []store.Event{lay(use, 0), lay(use, 1)}, store.Repeated},
 		{"laid with another body", []store.Event{lay(use, 0), lay(other, 1)}, store.Replayed},
 		{"laid, then spent", []store.Event{lay(use, 0), spend(use, 1)}, store.Replayed},
+		{"consumed", []store.Event{lay(use, 0), consume("a", 1)}, store.Created},
+		{"consumed again", []store.Event{lay(use, 0), consume("a", 1), consume("a", 2)}, store.Repeated},
+		{"consumed before it expires", []store.Event{lay(use, 0), consume("a", time.Second-1)}, store.Created},
+		{"consumed when it expires", []store.Event{lay(use, 0), consume("a", time.Second)}, store.Created},
+		{"consumed what was never laid", []store.Event{lay(use, 0), consume("b", 1)}, store.Created},
+		{"laid after it was consumed", []store.Event{consume("a", 1), lay(use, 0)}, store.Repeated},
+		{"laid after it could be again", []store.Event{consume("a", 0), lay(use, time.Minute)}, store.Created},
+		{"laid again after it was consumed", []store.Event{lay(use, 0), consume("a", 1), lay(use, 2)}, store.Repeated},
 		{"spent", []store.Event{spend(use, 0)}, store.Created},
 		{"spent again", []store.Event{spend(use, 0), spend(use, 1)}, store.Replayed},
 		{"laid just before the token is forgotten", []store.Event{lay(use, 0), lay(other, time.Minute-1)}, store.Replayed},
@@ -130,6 +149,81 @@ func passports(v *store.View) (given []string) {
 	}
 	slices.Sort(given)
 	return given
+}
+
+// TestMemoryIsTheMost fills a shelf to its limits, with records and uses first, then with tombs, and measures the heap.
+func TestMemoryIsTheMost(t *testing.T) {
+	const records = 20_000
+	now := noon
+	cfg := store.Config{Now: func() time.Time { return now }, Records: records, Bytes: records * tokenBytes, Tokens: records,
+		FeedProfiles: meshFeed, FeedRecords: records}
+	before := liveHeap()
+	v := store.NewView(cfg)
+	for i := range records {
+		v.Apply(store.Event{Act: store.Laid, At: now, Publication: benchPublication(i, now, time.Minute)})
+	}
+	now = now.Add(2 * time.Minute)
+	v.Advance(now)
+	for i := range records {
+		ev := consumed(benchKey(i), "a", now)
+		ev.Publication.Use.Until = now.Add(time.Minute)
+		v.Apply(ev)
+	}
+	taken := liveHeap() - before
+	if stats := v.Stats(); stats.Tokens != records {
+		t.Fatalf("%+v", stats)
+	}
+	if most := cfg.Memory(); taken > most || taken < most/2 {
+		t.Errorf("%d bytes are taken, Memory tells %d", taken, most)
+	}
+}
+
+func TestInTurn(t *testing.T) {
+	for _, c := range []struct{ list, want string }{
+		{"", ""},
+		{"a1", "a1"},
+		{"a1 a2 a3", "a1 a2 a3"},
+		{"a1 a2 b1 a3 b2 c1", "a1 b1 c1 a2 b2 a3"},
+		{"a1 b1 b2 a2", "a1 b1 b2 a2"},
+		{"a1 a2 a3 a4 b1", "a1 b1 a2 a3 a4"},
+	} {
+		list := strings.Fields(c.list)
+		got := store.InTurn(list, func(s *string) string { return (*s)[:1] })
+		if strings.Join(got, " ") != c.want || strings.Join(list, " ") != c.list {
+			t.Errorf("%s: got %v, want %s", c.list, got, c.want)
+		}
+	}
+}
+
+// TestFirstInTurnOfPartsAreFirstOfTheWhole is what lets RetrieveCalled forget most of a flood while it reads.
+func TestFirstInTurnOfPartsAreFirstOfTheWhole(t *testing.T) {
+	type one struct {
+		publisher string
+		age       int
+	}
+	first := func(list []one, limit int) []one {
+		slices.SortFunc(list, func(a, b one) int { return a.age - b.age })
+		turns := store.InTurn(list, func(o *one) string { return o.publisher })
+		return turns[:min(limit, len(turns))]
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.IntRange(1, 8).Draw(t, "limit")
+		ages := make([]int, rapid.IntRange(1, 40).Draw(t, "records"))
+		for i := range ages {
+			ages[i] = i
+		}
+		var whole, parts []one
+		for _, age := range rapid.Permutation(ages).Draw(t, "ages") {
+			o := one{rapid.SampledFrom([]string{"a", "a", "a", "b", "c"}).Draw(t, "publisher"), age}
+			whole, parts = append(whole, o), append(parts, o)
+			if rapid.Bool().Draw(t, "forget") {
+				parts = first(parts, limit)
+			}
+		}
+		if got, want := first(parts, limit), first(whole, limit); !slices.Equal(got, want) {
+			t.Fatalf("got %v, want %v", got, want)
+		}
+	})
 }
 
 func TestListPages(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/viaduct-oob/viaduct/internal/porttest"
 	"github.com/viaduct-oob/viaduct/internal/trace"
 )
 
@@ -39,7 +40,7 @@ func serve(t *testing.T, address string, cmd *exec.Cmd) *server {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		conn.Write([]byte("probe"))
 		conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNREFUSED) {
@@ -61,27 +62,26 @@ func (s *server) end(t *testing.T) string {
 	s.cmd.Process.Signal(os.Interrupt)
 	select {
 	case <-s.gone:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("%s does not end", s.cmd.Path)
 	}
 	return s.output.String()
 }
 
-// freePort is one that nobody had a moment ago.
+// freePort is one that nobody uses.
 func freePort(t *testing.T) string {
 	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	address, err := porttest.Address("udp")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	return conn.LocalAddr().String()
+	return address
 }
 
 // until asks again and again whether a file holds enough.
 func until(t *testing.T, file string, enough func(text []byte) bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) {
 		text, _ := os.ReadFile(file)
 		if enough(text) {
 			return

@@ -27,6 +27,3 @@ func (p HEPPacket) Append(b []byte) ([]byte, error) {
 const HEPSIP, HEPJSON, HEPBytesMax = hepSIP, hepJSON, hepBytesMax
 
 func MaskNumbers(s string) string { return maskNumbers(maskTokens(s), always) }
-
-// HurryWebhook makes the first pause of the webhook short.
-func (r *Recorder) HurryWebhook(pause time.Duration) { r.webhook.pause = pause }

@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/viaduct-oob/viaduct/internal/backlog"
 )
 
 // HEPConfig has each record sent to a capture server in HEP3, such as Homer: the SIP messages as type 1 where the role is
@@ -40,7 +42,7 @@ type HEPStats struct {
 // homer is the output to a capture server.
 type homer struct {
 	cfg   HEPConfig
-	queue *queue[captured]
+	queue *backlog.Queue[captured]
 	conn  net.Conn // of run alone; nil when there is none
 
 	sent, oversize, errors, ended atomic.Uint64
@@ -58,7 +60,7 @@ func newHomer(cfg HEPConfig) (*homer, error) {
 	if len(cfg.Password) > TextBytesMax {
 		return nil, fmt.Errorf("the password has at most %d bytes", TextBytesMax)
 	}
-	return &homer{cfg: cfg, queue: newQueue[captured]()}, nil
+	return &homer{cfg: cfg, queue: backlog.New[captured]()}, nil
 }
 
 func (h *homer) offer(record *Record, line func(Role) []byte) {
@@ -67,19 +69,19 @@ func (h *homer) offer(record *Record, line func(Role) []byte) {
 	for _, m := range record.Messages {
 		size += len(m.Bytes)
 	}
-	h.queue.add(item, size)
+	h.queue.Add(item, size)
 }
 
-func (h *homer) run() {
-	defer close(h.queue.done)
+func (h *homer) Run() {
+	defer h.queue.Done()
 	for {
-		item, ok := h.queue.take()
+		item, ok := h.queue.Take()
 		if !ok {
 			break
 		}
 		for _, p := range h.packets(item) {
 			if !h.send(p) {
-				h.queue.dropped.Add(1)
+				h.queue.Lose(1)
 				break
 			}
 			h.sent.Add(1)
@@ -136,7 +138,7 @@ func (h *homer) send(packet []byte) bool {
 		}
 		select {
 		case <-time.After(pause/2 + rand.N(pause)):
-		case <-h.queue.ctx.Done():
+		case <-h.queue.Context().Done():
 			return false
 		}
 	}
@@ -152,7 +154,7 @@ func (h *homer) dial() bool {
 		network = "udp"
 	}
 	dialer := net.Dialer{Timeout: hepDialTime}
-	conn, err := dialer.DialContext(h.queue.ctx, network, h.cfg.Addr)
+	conn, err := dialer.DialContext(h.queue.Context(), network, h.cfg.Addr)
 	if err != nil {
 		h.errors.Add(1)
 		return false
@@ -178,8 +180,8 @@ func (h *homer) hangUp() {
 	}
 }
 
-func (h *homer) close(ctx context.Context) error { return h.queue.close(ctx) }
+func (h *homer) Close(ctx context.Context) error { return h.queue.Close(ctx) }
 
 func (h *homer) stats() HEPStats {
-	return HEPStats{Sent: h.sent.Load(), Dropped: h.queue.dropped.Load(), Oversize: h.oversize.Load(), Errors: h.errors.Load(), Ended: h.ended.Load()}
+	return HEPStats{Sent: h.sent.Load(), Dropped: h.queue.Dropped(), Oversize: h.oversize.Load(), Errors: h.errors.Load(), Ended: h.ended.Load()}
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/viaduct-oob/viaduct/internal/backlog"
 )
 
 // LinesConfig has each record written as a line of JSON, as View says. A record whose verdict is withdrawn later is
@@ -34,7 +36,7 @@ type LinesStats struct {
 // become too many, are dropped.
 type lines struct {
 	cfg   LinesConfig
-	queue *queue[[]byte]
+	queue *backlog.Queue[[]byte]
 
 	written, errors atomic.Uint64
 
@@ -46,7 +48,7 @@ func openLines(cfg LinesConfig) (*lines, error) {
 	if (cfg.Path == "") == (cfg.Writer == nil) {
 		return nil, errors.New("they go to a path or to a writer")
 	}
-	l := &lines{cfg: cfg, queue: newQueue[[]byte](), file: cfg.Writer}
+	l := &lines{cfg: cfg, queue: backlog.New[[]byte](), file: cfg.Writer}
 	return l, l.reopen()
 }
 
@@ -76,19 +78,19 @@ func (l *lines) closeFile() {
 
 func (l *lines) offer(_ *Record, line func(Role) []byte) {
 	text := line(l.cfg.Role)
-	l.queue.add(text, len(text))
+	l.queue.Add(text, len(text))
 }
 
-func (l *lines) run() {
-	defer close(l.queue.done)
+func (l *lines) Run() {
+	defer l.queue.Done()
 	for {
-		text, ok := l.queue.take()
+		text, ok := l.queue.Take()
 		if !ok {
 			break
 		}
 		batch, records := append(append([]byte(nil), text...), '\n'), uint64(1)
 		for len(batch) < linesTogether {
-			if text, ok = l.queue.poll(); !ok {
+			if text, ok = l.queue.Poll(); !ok {
 				break
 			}
 			batch, records = append(append(batch, text...), '\n'), records+1
@@ -96,7 +98,7 @@ func (l *lines) run() {
 		if l.write(batch) {
 			l.written.Add(records)
 		} else {
-			l.queue.dropped.Add(records)
+			l.queue.Lose(records)
 		}
 	}
 	l.mu.Lock()
@@ -123,15 +125,15 @@ func (l *lines) write(batch []byte) bool {
 			l.errors.Add(1)
 			select {
 			case <-time.After(linesRetry):
-			case <-l.queue.ctx.Done():
+			case <-l.queue.Context().Done():
 				return false
 			}
 		}
 	}
 }
 
-func (l *lines) close(ctx context.Context) error { return l.queue.close(ctx) }
+func (l *lines) Close(ctx context.Context) error { return l.queue.Close(ctx) }
 
 func (l *lines) stats() LinesStats {
-	return LinesStats{Written: l.written.Load(), Dropped: l.queue.dropped.Load(), Errors: l.errors.Load()}
+	return LinesStats{Written: l.written.Load(), Dropped: l.queue.Dropped(), Errors: l.errors.Load()}
 }

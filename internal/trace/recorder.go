@@ -46,7 +46,7 @@ type Recorder struct {
 	capture bool // somebody wants raw messages
 	outputs []output
 	lines   *lines
-	webhook *webhook
+	webhook *hook
 	hep     *homer
 
 	begun, late, lost atomic.Uint64
@@ -102,7 +102,7 @@ func Open(cfg Config) (*Recorder, error) {
 // openOutputs starts the outputs that are configured, or none.
 func (r *Recorder) openOutputs() (err error) {
 	if r.cfg.Webhook != nil {
-		if r.webhook, err = newWebhook(*r.cfg.Webhook); err != nil {
+		if r.webhook, err = newHook(*r.cfg.Webhook); err != nil {
 			return fmt.Errorf("webhook: %w", err)
 		}
 	}
@@ -124,7 +124,7 @@ func (r *Recorder) openOutputs() (err error) {
 		r.outputs = append(r.outputs, r.hep)
 	}
 	for _, o := range r.outputs {
-		go o.run()
+		go o.Run()
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (r *Recorder) Close(ctx context.Context) error {
 	<-r.closed
 	var err error
 	for _, o := range r.outputs {
-		if e := o.close(ctx); e != nil {
+		if e := o.Close(ctx); e != nil {
 			err = e
 		}
 	}

@@ -1,6 +1,10 @@
 package trace
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/viaduct-oob/viaduct/internal/webhook"
+)
 
 // Stats are the counters of a Recorder since Open, and how it stands now.
 type Stats struct {
@@ -19,7 +23,7 @@ type Stats struct {
 	Bytes    int // what they take
 
 	Lines   LinesStats
-	Webhook WebhookStats
+	Webhook webhook.Stats
 	HEP     HEPStats
 }
 
@@ -37,7 +41,7 @@ func (r *Recorder) Stats() Stats {
 		s.Lines = r.lines.stats()
 	}
 	if r.webhook != nil {
-		s.Webhook = r.webhook.stats()
+		s.Webhook = r.webhook.Stats()
 	}
 	if r.hep != nil {
 		s.HEP = r.hep.stats()
@@ -56,7 +60,7 @@ func (r *Recorder) Reopen() error {
 		lines = r.lines.reopen()
 	}
 	if r.webhook != nil {
-		key = r.webhook.readKey()
+		key = r.webhook.ReadKey()
 	}
 	return errors.Join(lines, key)
 }

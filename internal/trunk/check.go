@@ -175,14 +175,21 @@ func (r *Row) checkCPS(say say) {
 	case len(r.CPS) == 0 && (r.Mode.Publishes() || r.Mode == Retrieve || known):
 		say("cps", "mode %s needs one", r.Mode)
 	}
-	bySPC := r.Mode.Retrieves() && r.Profile.Row().KeyedBySPC
+	form := r.Profile.Row()
+	bySPC := r.Mode.Retrieves() && form.KeyedBySPC
 	switch {
 	case bySPC && r.PeerSPC == "":
 		say("peer_spc", "in the %s form records are found by the SPC of who published them", r.Profile)
-	case !bySPC && r.PeerSPC != "":
+	case !bySPC && !(r.Mode.Publishes() && form.ForSPC) && r.PeerSPC != "":
 		say("peer_spc", "nothing in mode %s and this profile is asked for by it", r.Mode)
 	case len(r.PeerSPC) > stircert.SPCLengthMax || !isText(r.PeerSPC) || strings.Contains(r.PeerSPC, " "):
 		say("peer_spc", "no service provider code")
+	}
+	switch {
+	case r.UnlessHeld && !r.Mode.Publishes():
+		say("unless_held", "mode %s publishes nothing", r.Mode)
+	case r.UnlessHeld && form.ForSPC:
+		say("unless_held", "in the %s form nobody reads but the provider of the called number", r.Profile)
 	}
 }
 
@@ -204,6 +211,7 @@ func (r *Row) checkAnswer(say say) {
 		{"reason", a.Reason > ReasonNone, a.Reason != 0},
 		{"call_info", false, a.CallInfo},
 		{"display_mark", false, a.DisplayMark},
+		{"date", a.Date >= dateStylesEnd, false},
 	} {
 		switch {
 		case spelling.unknown:
@@ -211,6 +219,9 @@ func (r *Row) checkAnswer(say say) {
 		case spelling.verdict && r.Mode != Verify && r.Mode != Off:
 			say("answer."+spelling.field, "mode %s gives no verdict that could be spelled", r.Mode)
 		}
+	}
+	if a.Date != DateOfPassport && r.Mode != Retrieve && r.Mode != Off {
+		say("answer.date", "mode %s passes on nothing that was retrieved", r.Mode)
 	}
 	if r.NextHop == "" {
 		return

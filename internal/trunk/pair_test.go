@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/viaduct-oob/viaduct/internal/isup"
+	_ "github.com/viaduct-oob/viaduct/internal/seedtest"
 	"github.com/viaduct-oob/viaduct/internal/trunk"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/tn"
@@ -110,9 +111,10 @@ func same(t rapid.TB, c call, spell func(string) string) {
 		t.Fatalf("%+v\nis %+v, want %+v", s, got, want)
 	}
 	for _, profile := range oob.Profiles() {
-		out, in := trunk.Row{Profile: profile}, trunk.Row{Profile: profile, PeerSPC: "505J"}
+		out, in := trunk.Row{Profile: profile, PeerSPC: "709J"}, trunk.Row{Profile: profile, PeerSPC: "505J"}
 		published, sought := out.Keys(before, "505J", true), in.Keys(after, "709J", false)
-		if len(published) != 1 || len(sought) == 0 || published[0] != sought[0] || published[0].SPC != "" != profile.Row().KeyedBySPC {
+		inKey := profile.Row().KeyedBySPC || profile.Row().ForSPC
+		if len(published) != 1 || len(sought) == 0 || published[0] != sought[0] || published[0].SPC != "" != inKey {
 			t.Fatalf("%s: published under %v, looked for under %v", profile, published, sought)
 		}
 	}

@@ -134,17 +134,22 @@ func (f *finder) emergency(read, why string) Parties {
 }
 
 // Keys gives the slots of a call on this trunk, in the order in which they are looked at; none where its parties are not
-// both numbers, or where no CPS is asked. There is one to publish under, and none when the call is marked. In the agreed
-// form, the slot holds the SPC of who publishes: ownSPC when publishing, else that of the peer.
+// both numbers, or where no CPS is asked. There is one to publish under, and none when the call is marked. ownSPC is that of
+// the provider for whom the call is handled.
+//
+// In the agreed form the slot holds the SPC of who publishes: ownSPC when publishing, else that of the peer. In the company
+// form it holds the SPC of who reads: ownSPC when retrieving, else that of the peer; which is empty where the row names
+// none, and then whoever publishes has to find out to which provider the called number belongs.
 func (r *Row) Keys(p Parties, ownSPC string, publishing bool) []oob.Key {
 	if p.Emergency || p.Marked && publishing || p.Unusable != Usable || r.Profile.Row().Name == "" {
 		return nil
 	}
 	key := oob.Key{Profile: r.Profile, Dest: p.Dest, Orig: p.Orig}
-	if r.Profile.Row().KeyedBySPC {
-		if key.SPC = r.PeerSPC; publishing {
-			key.SPC = ownSPC
-		}
+	switch form := r.Profile.Row(); {
+	case form.KeyedBySPC && publishing, form.ForSPC && !publishing:
+		key.SPC = ownSPC
+	case form.KeyedBySPC, form.ForSPC:
+		key.SPC = r.PeerSPC
 	}
 	if publishing || p.Second.IsZero() {
 		return []oob.Key{key}

@@ -201,6 +201,28 @@ func TestNew_Faults(t *testing.T) {
 		{"too many CPSs", func(r *trunk.Row) {
 			r.Mode, r.CPS, r.Profile = trunk.Publish, []string{"a", "b", "c", "d", "e"}, oob.Mesh
 		}, "cps"},
+		{"peer where the form does not say who reads", func(r *trunk.Row) {
+			r.Mode, r.CPS, r.Profile, r.PeerSPC = trunk.Publish, []string{"a"}, oob.RFC9888, "505J"
+		}, "peer_spc"},
+		{"provider for whom is published", func(r *trunk.Row) {
+			r.Mode, r.CPS, r.Profile, r.PeerSPC = trunk.Publish, []string{"a"}, oob.Company, "505J"
+		}, ""},
+		{"provider found out for each number", func(r *trunk.Row) { r.Mode, r.CPS, r.Profile = trunk.SignPublish, []string{"a"}, oob.Company }, ""},
+		{"peer of who reads", func(r *trunk.Row) {
+			r.Mode, r.CPS, r.Profile, r.PeerSPC = trunk.Verify, []string{"a"}, oob.Company, "505J"
+		}, "peer_spc"},
+		{"held already", func(r *trunk.Row) {
+			r.Mode, r.CPS, r.Profile, r.UnlessHeld = trunk.Publish, []string{"a"}, oob.RFC9888, true
+		}, ""},
+		{"held, and nothing to publish", func(r *trunk.Row) { r.UnlessHeld = true }, "unless_held"},
+		{"held where others may not read", func(r *trunk.Row) {
+			r.Mode, r.CPS, r.Profile, r.UnlessHeld = trunk.Publish, []string{"a"}, oob.Company, true
+		}, "unless_held"},
+		{"date", func(r *trunk.Row) { r.Answer.Date = 9 }, "answer.date"},
+		{"date of what a signer says", func(r *trunk.Row) { r.Answer.Date = trunk.DateNone }, "answer.date"},
+		{"no date", func(r *trunk.Row) {
+			r.Mode, r.CPS, r.Profile, r.Answer.Date = trunk.Retrieve, []string{"a"}, oob.RFC9888, trunk.DateNone
+		}, ""},
 		{"no time", func(r *trunk.Row) { r.Budget = time.Millisecond }, "budget"},
 		{"all day", func(r *trunk.Row) { r.Budget = time.Hour }, "budget"},
 		{"status", func(r *trunk.Row) { r.Nothing = 200 }, "nothing"},

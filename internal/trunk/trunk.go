@@ -76,18 +76,19 @@ func (m Mode) Retrieves() bool { return m == Retrieve || m == Verify }
 
 // Row is one trunk: which requests belong to it, and what is done with them.
 type Row struct {
-	Name      string // in metrics, traces and, as the trunk of a call, in the signing policy; unique in its table
-	Match     Match
-	Mode      Mode
-	Numbering Numbering
-	Signing   Signing       // for modes that sign
-	PeerSPC   string        // the upstream provider, whose records are asked for in the agreed form; for modes that retrieve
-	CPS       []string      // names of the CPSs, the preferred one first; at most CPSMax
-	Profile   oob.Profile   // the form of these CPSs
-	Budget    time.Duration // for everything that is done about one call; zero for that of the mode
-	Nothing   int           // SIP status when there is nothing to add: 404 (default), 503 or 302
-	Answer    AnswerStyle
-	NextHop   string // SIP URI to which requests are passed on with what was added; empty: the switch is redirected
+	Name       string // in metrics, traces and, as the trunk of a call, in the signing policy; unique in its table
+	Match      Match
+	Mode       Mode
+	Numbering  Numbering
+	Signing    Signing       // for modes that sign
+	PeerSPC    string        // the provider at the other end, where it is in the slot: see [Row.Keys]
+	CPS        []string      // names of the CPSs, the preferred one first; at most CPSMax
+	Profile    oob.Profile   // the form of these CPSs
+	UnlessHeld bool          // before publishing, the CPS is asked whether it has a PASSporT for the call, and keeps that one (RFC 8816 §5.4)
+	Budget     time.Duration // for everything that is done about one call; zero for that of the mode
+	Nothing    int           // SIP status when there is nothing to add: 404 (default), 503 or 302
+	Answer     AnswerStyle
+	NextHop    string // SIP URI to which requests are passed on with what was added; empty: the switch is redirected
 }
 
 // Signing is what the signing policy is told of the calls of a trunk.
@@ -138,7 +139,18 @@ type AnswerStyle struct {
 	Reason            ReasonStyle
 	CallInfo          bool // rich call data as Call-Info (RFC 9796)
 	DisplayMark       bool // [V] before the display name of a verified caller
+	Date              DateStyle
 }
+
+// DateStyle is which Date goes with PASSporTs that were retrieved.
+type DateStyle uint8
+
+// The styles.
+const (
+	DateOfPassport DateStyle = iota // made from their iat, with which verifiers compare it (RFC 8224 §6.2)
+	DateNone                        // none: that of the call stays as it is
+	dateStylesEnd                   // keep last
+)
 
 // Ask is what a client of the HTTP API asks for: there it says so itself, while of an INVITE the trunk decides it.
 type Ask uint8

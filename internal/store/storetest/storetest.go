@@ -26,7 +26,7 @@ type Shelf interface {
 // Run runs the whole contract. open gives an empty store with the configuration, whose clock is the test's, and sees to
 // it that the store is closed when t ends.
 func Run(t *testing.T, open func(t *testing.T, cfg store.Config) Shelf) {
-	for _, c := range slices.Concat(publishing, retrieving, spending, filling, together) {
+	for _, c := range slices.Concat(publishing, retrieving, calling, consuming, spending, filling, together) {
 		t.Run(c.name, func(t *testing.T) {
 			b := &bench{T: t}
 			b.now.Store(start.UnixNano())

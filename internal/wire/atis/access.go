@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/viaduct-oob/viaduct/internal/jws"
+	"github.com/viaduct-oob/viaduct/internal/wire"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/tn"
 )
@@ -38,6 +39,9 @@ func readClaim(a *oob.Access, name string, value jws.Value) (ok bool) {
 	case "action":
 		var action string
 		action, ok = jws.String(value)
+		if action == republishSpelled {
+			action = string(oob.ActionRepublish)
+		}
 		a.Action = oob.Action(action)
 	case "iss":
 		a.Issuer, ok = jws.String(value)
@@ -110,7 +114,8 @@ func readParty(value jws.Value) (tn.Identity, bool) {
 	return id, err == nil && !id.IsZero()
 }
 
-// WriteAccess is the payload of an access token, with its claims in the order of the reference client.
+// WriteAccess is the payload of an access token, with its claims in the order of the reference client. Those that a has no
+// value for are left out.
 func WriteAccess(a oob.Access) []byte {
 	text := []byte(`{"iat":` + strconv.FormatInt(a.IssuedAt.Unix(), 10))
 	text = appendClaim(text, "action", string(a.Action))
@@ -124,11 +129,14 @@ func WriteAccess(a oob.Access) []byte {
 		text = appendClaim(text, "aud", a.Audience[0])
 	}
 	text = appendClaim(text, "jti", a.ID)
-	text = append(append(text, `,"dest":{"`...), partyMember(a.Dest)...)
-	text = append(append(append(text, `":`...), list([]string{a.Dest.String()})...), '}')
-	text = append(append(text, `,"orig":{"`...), partyMember(a.Orig)...)
-	text = append(append(text, `":`...), jws.AppendString(nil, a.Orig.String())...)
-	text = append(text, '}')
+	if !a.Dest.IsZero() {
+		text = append(append(text, `,"dest":{"`...), partyMember(a.Dest)...)
+		text = append(wire.AppendArray(append(text, `":`...), []string{a.Dest.String()}), '}')
+	}
+	if !a.Orig.IsZero() {
+		text = append(append(text, `,"orig":{"`...), partyMember(a.Orig)...)
+		text = append(jws.AppendString(append(text, `":`...), a.Orig.String()), '}')
+	}
 	text = appendClaim(text, "passports", a.Digest)
 	return append(text, '}')
 }

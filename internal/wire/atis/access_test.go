@@ -3,7 +3,6 @@ package atis_test
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"reflect"
 	"strings"
 	"testing"
@@ -15,17 +14,6 @@ import (
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/tn"
 )
-
-// TestMain has the properties tried on the same values every time; the fuzz targets look for new ones.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	for name, value := range map[string]string{"rapid.seed": "1", "rapid.nofailfile": "true"} {
-		if err := flag.Set(name, value); err != nil {
-			panic(err)
-		}
-	}
-	m.Run()
-}
 
 func identity(t interface {
 	Helper()
@@ -145,6 +133,7 @@ func FuzzReadAccess(f *testing.F) {
 	for _, seed := range []string{
 		`{"iat":1795316200,"action":"publish","sub":"567B","iss":"567B","aud":"cps.example.net","jti":"x","dest":{"tn":["19032469103"]},"orig":{"tn":"12013776051"},"passports":"y"}`,
 		`{"iat":1795316200,"exp":1,"action":"retrieve","spc":"567B","iss":"890C","aud":["cps"],"jti":"x","dest":{"uri":["urn:service:sos"]},"orig":{"uri":"sip:a@b.example"}}`,
+		`{"iat":1795316200,"action":"subscribe","iss":"12013776051","aud":"cps.example.net","jti":"x"}`,
 		`{}`, `{"aud":[]}`, `{"orig":{"tn":"+1"}}`, `[]`, `{"iat":1,"iat":1}`,
 	} {
 		f.Add([]byte(seed))
@@ -157,7 +146,7 @@ func FuzzReadAccess(f *testing.F) {
 			}
 			return
 		}
-		if a.IssuedAt.IsZero() || a.Dest.IsZero() || a.Orig.IsZero() || len(a.Audience) > 1 {
+		if a.IssuedAt.IsZero() || len(a.Audience) > 1 {
 			return // no client of ours writes it
 		}
 		if len(a.Audience) == 1 && a.Audience[0] == "" || len(a.Audience) == 0 {

@@ -1,5 +1,5 @@
-// Package atis is the dialect of the two ATIS forms of a CPS: ATIS-1000096 (mesh) and ATIS-1000105 (agreed). Both
-// directions of every body stand side by side, so that a client and a server of ours cannot disagree.
+// Package atis is the dialect of the two ATIS forms of a CPS, ATIS-1000096 (mesh) and ATIS-1000105 (agreed), and of the
+// company form that was proposed before them and is read as they are; see company.go. Both directions of every body stand side by side, so that a client and a server of ours cannot disagree.
 //
 // Knows: paths, JSON bodies, the claims of the access token, the passports digest. Never hears of: who may do what,
 // where records lie, sockets, signatures.
@@ -10,7 +10,7 @@
 //	POST /passports/{SPC}/{DEST}/{ORIG}   {"passports":["…"]}  ──►  201 {"status":201,"message":"Created"}
 //	GET  /passports/{SPC}/{DEST}/{ORIG}                        ──►  200 {"passports":["…"]}
 //
-// The mesh form is the same without {SPC}.
+// The mesh form is the same without {SPC}; for what CPSs pass on to each other there see relay.go.
 //
 // # Failures
 //
@@ -27,6 +27,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/viaduct-oob/viaduct/internal/wire"
 	"github.com/viaduct-oob/viaduct/oob"
 	"github.com/viaduct-oob/viaduct/tn"
 )
@@ -38,24 +39,24 @@ type Endpoint struct {
 	Section string
 }
 
+// Root is where the paths of both forms begin.
+const Root = "/passports/"
+
 // Endpoints are the resources of both forms. The number of segments tells them apart.
 var Endpoints = []Endpoint{
-	{"/passports/{spc}/{dest}/{orig}", oob.Agreed, "ATIS-1000105 §7"},
-	{"/passports/{dest}/{orig}", oob.Mesh, "ATIS-1000096 §7"},
+	{Root + "{spc}/{dest}/{orig}", oob.Agreed, "ATIS-1000105 §7"},
+	{Root + "{dest}/{orig}", oob.Mesh, "ATIS-1000096 §7"},
 }
 
 // HealthPath answers GET without authentication, with a status below 400 only if publish and retrieve both work
 // (ATIS-1000096 §7).
 const HealthPath = "/health"
 
-// spcLengthMax bounds an SPC in a path or a claim; all that are in use have 4 characters.
-const spcLengthMax = 32
-
 // ReadKey reads the decoded segments of a path. The numbers have to be canonical: no + (ATIS-1000096 §7).
 func ReadKey(profile oob.Profile, segment func(name string) string) (oob.Key, error) {
 	k := oob.Key{Profile: profile}
 	var err error
-	if profile.Row().KeyedBySPC {
+	if hasSPC(profile) {
 		if k.SPC = segment("spc"); !IsSPC(k.SPC) {
 			return oob.Key{}, oob.Faultf(oob.Malformed, "the SPC in the path is not letters and digits")
 		}
@@ -69,11 +70,13 @@ func ReadKey(profile oob.Profile, segment func(name string) string) (oob.Key, er
 	return k, nil
 }
 
+func hasSPC(p oob.Profile) bool { return p.Row().KeyedBySPC || p.Row().ForSPC }
+
 // Path is the way back from ReadKey: where a client publishes to or retrieves from.
 func Path(k oob.Key) string {
 	var path strings.Builder
-	path.WriteString("/passports/")
-	if k.Profile.Row().KeyedBySPC {
+	path.WriteString(root(k.Profile))
+	if hasSPC(k.Profile) {
 		path.WriteString(url.PathEscape(k.SPC) + "/")
 	}
 	path.WriteString(url.PathEscape(k.Dest.String()) + "/" + url.PathEscape(k.Orig.String()))
@@ -81,12 +84,4 @@ func Path(k oob.Key) string {
 }
 
 // IsSPC accepts a service provider code as it can stand in a path: letters and digits. All that are in use are such.
-func IsSPC(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return false
-		}
-	}
-	return s != "" && len(s) <= spcLengthMax
-}
+func IsSPC(s string) bool { return wire.IsSPC(s) }

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	_ "github.com/viaduct-oob/viaduct/internal/seedtest"
 	"github.com/viaduct-oob/viaduct/internal/wire/atis"
 	"github.com/viaduct-oob/viaduct/oob"
 )

@@ -1,6 +1,9 @@
 package sti
 
 import (
+	"strconv"
+	"time"
+
 	"github.com/viaduct-oob/viaduct/identity"
 	"github.com/viaduct-oob/viaduct/internal/jws"
 	"github.com/viaduct-oob/viaduct/tn"
@@ -72,15 +75,16 @@ func readCarry(m members, plan tn.Plan) (r CarryRequest, e *Exception) {
 
 // WritePublish is the answer to a publishRequest. reason is a word, and left out when empty.
 func WritePublish(status Carried, reason string) []byte {
-	return writeCarry(`{"publishResponse":`, status, nil, reason)
+	return writeCarry(`{"publishResponse":`, status, nil, time.Time{}, reason)
 }
 
-// WriteRetrieve is the answer to a retrieveRequest: identity are the header field values for the INVITE that goes on.
-func WriteRetrieve(status Carried, identity []string, reason string) []byte {
-	return writeCarry(`{"retrieveResponse":`, status, identity, reason)
+// WriteRetrieve is the answer to a retrieveRequest: identity are the header field values for the INVITE that goes on, and iat
+// is what its Date is to be made from; left out when zero.
+func WriteRetrieve(status Carried, identity []string, iat time.Time, reason string) []byte {
+	return writeCarry(`{"retrieveResponse":`, status, identity, iat, reason)
 }
 
-func writeCarry(response string, status Carried, identity []string, reason string) []byte {
+func writeCarry(response string, status Carried, identity []string, iat time.Time, reason string) []byte {
 	o := open([]byte(response))
 	o.add("status", string(status))
 	if len(identity) > 0 {
@@ -93,6 +97,10 @@ func writeCarry(response string, status Carried, identity []string, reason strin
 			o.text = jws.AppendString(o.text, value)
 		}
 		o.text = append(o.text, ']')
+	}
+	if !iat.IsZero() {
+		o.name("iat")
+		o.text = strconv.AppendInt(o.text, iat.Unix(), 10)
 	}
 	o.add("reason", reason)
 	return append(o.close(), '}')

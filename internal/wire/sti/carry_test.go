@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/viaduct-oob/viaduct/identity"
 	"github.com/viaduct-oob/viaduct/internal/wire/sti"
@@ -71,10 +72,10 @@ func TestBadCarryRequests(t *testing.T) {
 
 func TestCarryAnswers(t *testing.T) {
 	for want, got := range map[string][]byte{
-		`{"publishResponse":{"status":"published"}}`:                          sti.WritePublish(sti.CarryPublished, ""),
-		`{"publishResponse":{"status":"failed","reason":"cps-timeout"}}`:      sti.WritePublish(sti.CarryFailed, "cps-timeout"),
-		`{"retrieveResponse":{"status":"found","identity":["a;b=<c>","\""]}}`: sti.WriteRetrieve(sti.CarryFound, []string{"a;b=<c>", `"`}, ""),
-		`{"retrieveResponse":{"status":"nothing"}}`:                           sti.WriteRetrieve(sti.CarryNothing, []string{}, ""),
+		`{"publishResponse":{"status":"published"}}`:                                           sti.WritePublish(sti.CarryPublished, ""),
+		`{"publishResponse":{"status":"failed","reason":"cps-timeout"}}`:                       sti.WritePublish(sti.CarryFailed, "cps-timeout"),
+		`{"retrieveResponse":{"status":"found","identity":["a;b=<c>","\""],"iat":1443208345}}`: sti.WriteRetrieve(sti.CarryFound, []string{"a;b=<c>", `"`}, time.Unix(1443208345, 700), ""),
+		`{"retrieveResponse":{"status":"nothing"}}`:                                            sti.WriteRetrieve(sti.CarryNothing, []string{}, time.Time{}, ""),
 	} {
 		if string(got) != want {
 			t.Errorf("%s, want %s", got, want)

@@ -1,4 +1,4 @@
-package trace
+package webhook
 
 import (
 	"slices"
@@ -12,14 +12,14 @@ const (
 	DeadLettersBytes = 8 << 20
 )
 
-// DeadLetter is a delivery to the webhook that was given up.
+// DeadLetter is a delivery that was given up.
 type DeadLetter struct {
 	Delivery string // UUID, as in Viaduct-Delivery
 	At       time.Time
 	Tries    int
 	Why      string // of the last try
 	Records  int
-	Body     []byte // what was to be delivered, in the role of the webhook; not to be altered
+	Body     []byte // what was to be delivered; not to be altered
 }
 
 type deadLetters struct {
@@ -44,12 +44,4 @@ func (d *deadLetters) list() []DeadLetter {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.letters)
-}
-
-// DeadLetters are the deliveries to the webhook that were given up, the oldest first.
-func (r *Recorder) DeadLetters() []DeadLetter {
-	if r == nil || r.webhook == nil {
-		return nil
-	}
-	return r.webhook.dead.list()
 }

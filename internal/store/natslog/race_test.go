@@ -1,0 +1,5 @@
+//go:build race
+
+package natslog_test
+
+func init() { raced = true }
