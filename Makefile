@@ -1,6 +1,7 @@
 # make demo      the whole country on loopback, calls placed and judged (DEMOFLAGS=" " goes on until Ctrl-C)
-# make test      everything that must hold before a change lands: build, lint, all tests under the race detector, short fuzz
-# make bench     measured figures, against a floor measured in the same run
+# make test      everything that must hold before a change lands: build, lint, all tests under the race detector
+# make bench     measured figures, against a floor measured in the same run, into the table of the README
+# make fault     clusters and sites broken in every way that we know, under load; needs root, the whole machine and a quarter of an hour
 # make fuzz      every fuzz target for FUZZTIME each (30m)
 # make lint      gofmt, vet, staticcheck, go.mod
 # make build     bin/viaduct
@@ -10,7 +11,7 @@
 RACE = $(if $(shell command -v gcc),-race)
 RUNTESTS = go run ./internal/testrun
 
-.PHONY: demo test bench fuzz lint build generate needs
+.PHONY: demo test bench fault fuzz lint build generate needs
 
 needs:
 	@.ci/needs
@@ -20,13 +21,17 @@ demo:
 
 test: needs lint
 	go build ./...
-	$(RUNTESTS) -fuzztime $(or $(FUZZTIME),20000x) -- $(RACE) -vet=off ./...
+	$(RUNTESTS) -- $(RACE) -timeout 30m -vet=off ./...
 
 bench:
 	go run ./bench -json bench/results/latest.json $(BENCHFLAGS)
+	go run ./bench -readme
+
+fault: needs
+	VIADUCT_FAULT=all go test -count=1 -timeout 60m -v $(FAULTFLAGS) ./fault
 
 fuzz:
-	$(RUNTESTS) -onlyfuzz -fuzztime $(or $(FUZZTIME),30m)
+	$(RUNTESTS) -fuzz $(or $(FUZZTIME),30m)
 
 lint:
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt-formatted:"; echo "$$unformatted"; exit 1; }

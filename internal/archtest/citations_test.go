@@ -55,6 +55,9 @@ var misspellings = []struct {
 // requirementID is how a row of a requirement table is called (RFC8225-07), which looks like a misspelling.
 var requirementID = regexp.MustCompile(`^RFC\d+-\d\d$`)
 
+// declares follows an identifier where a value is given a name, or a name its value.
+var declares = regexp.MustCompile(`^\s*(?:=|:|//)`)
+
 func TestCitationsAreExact(t *testing.T) {
 	known := documents()
 	for _, f := range allFiles(t) {
@@ -84,8 +87,9 @@ func citationFaults(f file, known map[string]bool) []string {
 		for _, m := range misspellings {
 			for _, at := range m.form.FindAllStringSubmatchIndex(line, -1) {
 				wrong := line[at[0]:at[1]]
-				member := at[0] > 0 && line[at[0]-1] == '.' // of a package, as in time.RFC3339
-				if !member && !requirementID.MatchString(wrong) {
+				member := at[0] > 0 && line[at[0]-1] == '.'                                             // of a package, as in time.RFC3339
+				declared := strings.TrimSpace(line[:at[0]]) == "" && declares.MatchString(line[at[1]:]) // an identifier
+				if !member && !declared && !requirementID.MatchString(wrong) {
 					say("write %q, not %q", m.form.ExpandString(nil, m.fix, line, at), wrong)
 				}
 			}
@@ -131,6 +135,8 @@ func TestMiscitationsAreCaught(t *testing.T) {
 		{"func TestATIS1000105_S7_Health(t *testing.T) {}", ""},
 		{"t.Format(time.RFC3339)", ""},
 		{"func TestATIS105_07_Health(t *testing.T) {}", ""},
+		{"	RFC8225 = Rules{}", ""},
+		{"	RFC8225   // a profile", ""},
 		{"RFC8225 is short", `write "RFC 8225"`},
 		{"rfc 8225 is short", `write "RFC 8225"`},
 		{"RFC-8225 is short", `write "RFC 8225"`},

@@ -161,6 +161,31 @@ func testFaults(f file) []string {
 	return complaints
 }
 
+func TestWhatRapidDrawsIsSeeded(t *testing.T) { keep(t, unseeded(goFiles(t))) }
+
+// unseeded finds tests that draw something else each time.
+func unseeded(files []file) []string {
+	const rapid, seeds = "pgregory.net/rapid", "internal/seedtest"
+	seeded := map[string]bool{}
+	for _, f := range files {
+		seeded[f.dir()] = seeded[f.dir()] || slices.Contains(f.imports(), seeds)
+	}
+	var complaints []string
+	for _, f := range files {
+		if f.isTest() && slices.Contains(f.imports(), rapid) && !seeded[f.dir()] {
+			complaints = append(complaints, complaint(f.path, 1, "draws something else each time: import %s", seeds))
+		}
+	}
+	return complaints
+}
+
+func TestUnseededTestsAreCaught(t *testing.T) {
+	draws := example(t, "a/a_test.go", "package a\n\nimport \"pgregory.net/rapid\"")
+	seeds := example(t, "a/b_test.go", "package a\n\nimport _ \""+module+"/internal/seedtest\"")
+	catches(t, unseeded(draws), "draws something else")
+	catches(t, unseeded(append(draws, seeds...)), "")
+}
+
 func TestDishonestTestsAreCaught(t *testing.T) {
 	for _, c := range []struct{ name, path, text, want string }{
 		{"sleep", "a/a_test.go", "package a\n\nimport \"time\"\n\nfunc f() { time.Sleep(1) }", "time.Sleep outside"},
