@@ -181,7 +181,10 @@ func (s *Subscription) connect(ctx context.Context, i int, cursor *string) (time
 	silent := time.AfterFunc(openTimeout, cancel)
 	defer silent.Stop()
 	stream, failed := s.open(ctx, s.client.peers[i], *cursor)
-	if failed != nil {
+	switch {
+	case failed != nil && ctx.Err() != nil: // an answer to a request that has been given up may come all the same
+		return 0, silence(ctx, failed.fault)
+	case failed != nil:
 		return 0, failed
 	}
 	defer stream.Close()
