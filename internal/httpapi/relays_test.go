@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/viaduct-oob/viaduct/internal/cps"
@@ -106,9 +110,9 @@ func (p *pair) together(passports ...string) *oobtest.Attempt {
 // TestSeveralRelays_AreCountedAndFaultsOfOursLogged: each of several counts as one that comes alone, and where the fault is ours the log
 // tells more, under the id that who relays is told.
 func TestSeveralRelays_AreCountedAndFaultsOfOursLogged(t *testing.T) {
-	calls := 0
+	var calls atomic.Int64
 	p := startRelayed(t, func(context.Context) error {
-		if calls++; calls == 2 {
+		if calls.Add(1) == 2 {
 			return errors.New("broken")
 		}
 		return nil
@@ -116,7 +120,13 @@ func TestSeveralRelays_AreCountedAndFaultsOfOursLogged(t *testing.T) {
 	bad, good := p.Passport("bad"), p.Passport("good")
 	got := p.send(p.together(p.Passport("first"), bad, "", good))
 	each, ok := atis.ReadRelaysAnswer([]byte(got.Body), 4)
-	if got.Status != http.StatusOK || !ok || each[0].Status != 201 || each[1].Status != 500 || each[2].Status != 400 || each[3].Status != 201 {
+	broken, stati := 0, map[int]int{}
+	for i, one := range each {
+		if stati[one.Status]++; one.Status == 500 {
+			broken = i // any: they are stored at once
+		}
+	}
+	if got.Status != http.StatusOK || !ok || !maps.Equal(stati, map[int]int{201: 2, 500: 1, 400: 1}) || each[2].Status != 400 {
 		t.Fatalf("%d %s", got.Status, got.Body)
 	}
 	lines, text := p.log.take(t)
@@ -133,13 +143,40 @@ func TestSeveralRelays_AreCountedAndFaultsOfOursLogged(t *testing.T) {
 			t.Errorf("of the relay, %s is %v, want %v", name, lines[0][name], want)
 		}
 	}
-	if id == "" || !strings.Contains(string(each[1].Body), id) || strings.Contains(got.Body, "broken") {
+	if id == "" || !strings.Contains(string(each[broken].Body), id) || strings.Contains(got.Body, "broken") {
 		t.Errorf("the log has request %q, and who relays is told %s", id, got.Body)
 	}
 	if lines[1]["level"] != "INFO" || lines[1]["status"] != 200.0 {
 		t.Errorf("of the request: %v", lines[1])
 	}
 	p.counted(map[string]uint64{"relays mesh ": 1, "republish mesh ": 2, "republish mesh internal": 1, "republish mesh malformed": 1})
+}
+
+// TestSeveralRelays_AreStoredAtOnce: none of them waits for another to be in the log.
+func TestSeveralRelays_AreStoredAtOnce(t *testing.T) {
+	const several = 8
+	var come atomic.Int64
+	allThere := make(chan struct{})
+	p := startRelayed(t, func(context.Context) error {
+		if come.Add(1) == several {
+			close(allThere)
+		}
+		select {
+		case <-allThere:
+			return nil
+		case <-t.Context().Done(): // who has sent them has given up
+			return t.Context().Err()
+		}
+	})
+	var passports []string
+	for i := range several {
+		passports = append(passports, p.Passport(strconv.Itoa(i)))
+	}
+	got := p.send(p.together(passports...))
+	each, ok := atis.ReadRelaysAnswer([]byte(got.Body), several)
+	if !ok || slices.ContainsFunc(each, func(one atis.RelayStatus) bool { return one.Status != http.StatusCreated }) {
+		t.Fatalf("%d %s", got.Status, got.Body)
+	}
 }
 
 // TestRelays_OneThatComesAloneIsCountedAsOneOfSeveral is.
