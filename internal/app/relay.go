@@ -106,44 +106,44 @@ func (m *mesh) rules(p *relayPlan) cps.RelayConfig {
 
 // discover gives the CPSs that are published for providers, but for our own.
 func (m *mesh) discover() []cpsclient.CPS {
-	all := map[string]bool{}
-	for _, providers := range m.found.providers() {
-		for _, url := range providers {
+	all, own := map[string]bool{}, map[string]bool{}
+	for _, one := range m.found.listings() {
+		for spc, url := range one.CPSs() {
 			all[url] = true
+			if spc == string(m.config.SPC) {
+				own[url] = true
+			}
 		}
-	}
-	for _, providers := range m.found.providers() {
-		delete(all, providers[string(m.config.SPC)])
 	}
 	var others []cpsclient.CPS
 	for _, url := range slices.Sorted(maps.Keys(all)) {
-		others = append(others, cpsclient.CPS{URL: url})
+		if !own[url] {
+			others = append(others, cpsclient.CPS{URL: url})
+		}
 	}
 	return others
 }
 
-// providers are the CPSs by provider codes, of each source that can list them.
-func (d *discovered) providers() (all []map[string]string) {
+// listing is a source that can list the CPSs of all providers.
+type listing interface {
+	discovery.Source
+	CPSs() map[string]string // by provider code
+}
+
+func (d *discovered) listings() (all []listing) {
 	if d != nil && d.list != nil {
-		all = append(all, d.list.CPSs())
+		all = append(all, d.list)
 	}
 	if d != nil && d.book != nil {
-		all = append(all, d.book.CPSs())
+		all = append(all, d.book)
 	}
 	return all
 }
 
 // knowsProvider tells whether a CPS is published for a provider. It asks nobody.
 func (d *discovered) knowsProvider(spc string) bool {
-	var sources []discovery.Source
-	if d != nil && d.list != nil {
-		sources = append(sources, d.list)
-	}
-	if d != nil && d.book != nil {
-		sources = append(sources, d.book)
-	}
-	return slices.ContainsFunc(sources, func(s discovery.Source) bool {
-		_, err := s.Find(context.Background(), discovery.Question{SPC: spc})
+	return slices.ContainsFunc(d.listings(), func(one listing) bool {
+		_, err := one.Find(context.Background(), discovery.Question{SPC: spc})
 		return err == nil
 	})
 }
