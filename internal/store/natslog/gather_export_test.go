@@ -102,8 +102,9 @@ func (g *Gathering) Fail(node string) []int { return g.lane.log.forgetLeader(nod
 // Lead has the node lead streams itself.
 func (g *Gathering) Lead(own ...int) { g.lane.log.noteGathering(own, g.lane.log.cfg.Now()) }
 
-// Route gives the stream that an entry of stream home goes into, when some have just failed, and some have not answered for a while.
-func (g *Gathering) Route(home int, failed, slow []int) int {
+// Route gives the stream that an entry of stream home goes into, when some have just failed, and some have not answered for a while; and
+// whether another is faster than that one.
+func (g *Gathering) Route(home int, failed, slow []int) (to int, faster bool) {
 	l := g.lane.log
 	for i := range streams {
 		l.lanes[i] = &lane{log: l, stream: i}
@@ -112,9 +113,10 @@ func (g *Gathering) Route(home int, failed, slow []int) int {
 		l.lanes[i].fail("")
 	}
 	for _, i := range slow {
-		l.lanes[i].sent.Store(time.Now().Add(-ackSoon).UnixNano())
+		l.lanes[i].sent.Store(time.Now().Add(-ackSlow).UnixNano())
 	}
-	return l.healthy(home)
+	to = l.healthy(home)
+	return to, l.faster(to)
 }
 
 // GiveLeads gives away what the node leads, to whom the engine chooses.

@@ -242,19 +242,21 @@ func TestWhereAnEntryGoes(t *testing.T) {
 		home         int
 		failed, slow []int
 		want         int
+		faster       bool // than that is another
 	}{
-		{"nobody says that he leads", nil, nil, "", 2, nil, nil, 2},
-		{"nobody says that he leads, and it has failed", nil, nil, "", 5, []int{5}, nil, 0},
-		{"nobody says that he leads, and it is slow", nil, nil, "", 5, nil, []int{5, 0}, 1},
-		{"this node leads it", []int{0, 5}, []natslog.Told{n2, n3}, "", 5, nil, nil, 5},
-		{"another leads it", []int{0, 5}, []natslog.Told{n2, n3}, "", 2, nil, nil, 2},
-		{"a witness leads it", []int{0, 5}, []natslog.Told{n2, n3}, "", 3, nil, nil, 3},
-		{"it has failed", []int{0, 5}, []natslog.Told{n2, n3}, "", 2, []int{2}, nil, 3},
-		{"who led it is dead", []int{0, 5}, []natslog.Told{n2, n3}, "n2", 1, nil, nil, 3},
-		{"who led it is dead, and all others are slow", []int{0, 5}, []natslog.Told{n2, n3}, "n2", 1, nil, []int{0, 3, 4, 5}, 3},
-		{"who led it is dead, and all others have failed", []int{0, 5}, []natslog.Told{n2, n3}, "n2", 2, []int{0, 3, 4, 5}, nil, 2},
-		{"all is slow", []int{0, 5}, []natslog.Told{n2, n3}, "", 4, nil, []int{0, 1, 2, 3, 4, 5}, 4},
-		{"all has failed", []int{0, 5}, []natslog.Told{n2, n3}, "", 4, []int{0, 1, 2, 3, 4, 5}, nil, 4},
+		{"nobody says that he leads", nil, nil, "", 2, nil, nil, 2, true},
+		{"nobody says that he leads, and it has failed", nil, nil, "", 5, []int{5}, nil, 0, true},
+		{"nobody says that he leads, and it is slow", nil, nil, "", 5, nil, []int{5, 0}, 1, true},
+		{"this node leads it", []int{0, 5}, []natslog.Told{n2, n3}, "", 5, nil, nil, 5, true},
+		{"another leads it", []int{0, 5}, []natslog.Told{n2, n3}, "", 2, nil, nil, 2, true},
+		{"a witness leads it", []int{0, 5}, []natslog.Told{n2, n3}, "", 3, nil, nil, 3, true},
+		{"it has failed", []int{0, 5}, []natslog.Told{n2, n3}, "", 2, []int{2}, nil, 3, true},
+		{"who led it is dead", []int{0, 5}, []natslog.Told{n2, n3}, "n2", 1, nil, nil, 3, true},
+		{"who led it is dead, and all others are slow", []int{0, 5}, []natslog.Told{n2, n3}, "n2", 1, nil, []int{0, 3, 4, 5}, 3, false},
+		{"only one that nobody leads is idle", []int{0, 5}, []natslog.Told{{Node: "n2", Leads: []int{1, 2, 3}}}, "", 2, nil, []int{0, 1, 2, 3, 5}, 2, false},
+		{"who led it is dead, and all others have failed", []int{0, 5}, []natslog.Told{n2, n3}, "n2", 2, []int{0, 3, 4, 5}, nil, 2, true},
+		{"all is slow", []int{0, 5}, []natslog.Told{n2, n3}, "", 4, nil, []int{0, 1, 2, 3, 4, 5}, 4, false},
+		{"all has failed", []int{0, 5}, []natslog.Told{n2, n3}, "", 4, []int{0, 1, 2, 3, 4, 5}, nil, 4, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			g := natslog.NewGathering(t)
@@ -263,8 +265,8 @@ func TestWhereAnEntryGoes(t *testing.T) {
 				g.Fail(c.dead)
 			}
 			g.Lead(c.own...)
-			if got := g.Route(c.home, c.failed, c.slow); got != c.want {
-				t.Errorf("%s: %d, want %d", c.name, got, c.want)
+			if to, faster := g.Route(c.home, c.failed, c.slow); to != c.want || faster != c.faster {
+				t.Errorf("%s: %d, %v, want %d, %v", c.name, to, faster, c.want, c.faster)
 			}
 		})
 	}

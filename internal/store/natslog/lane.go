@@ -85,12 +85,13 @@ func (l *Log) healthy(home int) int {
 }
 
 // faster tells whether another stream is faster than one that has not answered in time. When none is, all is slow, and to
-// send more would make it slower.
+// send more would make it slower. One that nobody leads is only idle, so that it is no faster than one that somebody leads.
 func (l *Log) faster(slow int) bool {
 	now := time.Now().UnixNano()
+	led := l.leader[slow].Load() != nil
 	for _, a := range l.lanes {
 		sent := a.sent.Load()
-		if a.stream != slow && a.bad.Load() <= now && (sent == 0 || now-sent < int64(ackSlow)) {
+		if a.stream != slow && a.bad.Load() <= now && (sent == 0 || now-sent < int64(ackSlow)) && (!led || l.leader[a.stream].Load() != nil) {
 			return true
 		}
 	}
