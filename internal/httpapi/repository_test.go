@@ -75,7 +75,7 @@ var lies = []lie{
 // is the host that does not end.
 func (l lie) deadline() time.Duration {
 	if l.name == "silence" || l.name == "a trickle" {
-		return 50 * soon
+		return 2 * soon
 	}
 	return time.Minute
 }
@@ -142,7 +142,7 @@ func (p *pair) liar(l lie) (url string, asked *atomic.Int64) {
 
 // TestRepositoryOutOfReach: x5u's that are never asked for, or that nobody answers.
 func TestRepositoryOutOfReach(t *testing.T) {
-	p := startPair(t, oobtest.CPSConfig{Trust: trust.Config{Repository: trust.RepositoryConfig{Deadline: 5 * soon}}})
+	p := startPair(t, oobtest.CPSConfig{Trust: trust.Config{Repository: trust.RepositoryConfig{Deadline: soon}}})
 	gone, err := p.PKI.StartHost(http.NotFoundHandler())
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func TestUnreachableCertificatesCanBeRefused(t *testing.T) {
 // TestSixteenDeadHostsCostOneWait: certificates that never come share one wait, and the publication is stored.
 func TestSixteenDeadHostsCostOneWait(t *testing.T) {
 	p := startPair(t, oobtest.CPSConfig{
-		Inspector: &cps.Inspector{FetchWait: soon},
+		Inspector: &cps.Inspector{FetchWait: soon / 20},
 		Trust: trust.Config{HostFetchesMax: 16, Repository: trust.RepositoryConfig{
 			Deadline: time.Minute, Laboratory: trust.Laboratory{Hosts: []string{"127.0.0.1"}},
 		}},
