@@ -233,7 +233,8 @@ func (v *Verifier) onProbation(x5u string, now time.Time) *cached {
 
 // newer gives what has come for a URL since seen was, if it is believed, or nil.
 func (v *Verifier) newer(x5u string, seen *cached, now time.Time) *cached {
-	for _, entry := range []*cached{v.cache.get(x5u, now), v.onProbation(x5u, now)} {
+	unproven := v.onProbation(x5u, now) // before the cache, into which it goes from there
+	for _, entry := range []*cached{v.cache.get(x5u, now), unproven} {
 		if entry != nil && entry != seen && v.judge.Load().check(entry.chain, now) == nil {
 			return entry
 		}

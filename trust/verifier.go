@@ -301,8 +301,9 @@ func (v *Verifier) refresh(entry *cached, now time.Time) {
 // when the URL may not be fetched now, when that fails, and when the key is the same.
 func (v *Verifier) renew(ctx context.Context, entry *cached) *cached {
 	now := v.now()
+	refetched := time.Unix(entry.refetched.Load(), 0) // before it is looked what has come, which lies there before this is set
 	newer := v.newer(entry.credential.X5U, entry, now)
-	if newer == nil {
+	if newer == nil && now.Sub(entry.credential.Fetched) >= RefetchAge && now.Sub(refetched) >= RefetchInterval {
 		newer = v.refetch(ctx, entry, now)
 	}
 	if newer == nil || newer.credential.Certificate.Key.Equal(entry.credential.Certificate.Key) {
@@ -312,10 +313,6 @@ func (v *Verifier) renew(ctx context.Context, entry *cached) *cached {
 }
 
 func (v *Verifier) refetch(ctx context.Context, entry *cached, now time.Time) *cached {
-	refetched := time.Unix(entry.refetched.Load(), 0)
-	if now.Sub(entry.credential.Fetched) < RefetchAge || now.Sub(refetched) < RefetchInterval {
-		return nil
-	}
 	v.counters.refetches.Add(1)
 	newer, err := v.await(ctx, entry.credential.X5U, entry)
 	if errors.Is(err, ErrBusy) {
