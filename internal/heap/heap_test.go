@@ -7,6 +7,7 @@ import (
 )
 
 func TestTune_TheOperatorHasTheLastWord(t *testing.T) {
+	runtime.GC() // of what other tests have left
 	gcPercent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
 	defer debug.SetGCPercent(gcPercent)
 	defer debug.SetMemoryLimit(limit)
