@@ -49,6 +49,7 @@ type Config struct {
 
 	settle time.Duration // see settleMost
 	most   time.Duration // see appendMost
+	live   int           // see liveMost
 
 	Log *slog.Logger     // default: none
 	Now func() time.Time // the clock that is compared with that of other nodes; default time.Now
@@ -99,6 +100,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.most == 0 {
 		c.most = appendMost
+	}
+	if c.live == 0 {
+		c.live = liveMost
 	}
 	if c.Replicas == 0 {
 		c.Replicas = 1

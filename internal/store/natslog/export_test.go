@@ -25,6 +25,24 @@ func Unhurried(cfg Config) Config {
 	return cfg
 }
 
+// HoldingFew is the configuration of a node in which hardly any messages of a stream may wait.
+func HoldingFew(cfg Config) Config {
+	cfg.live = 4
+	return cfg
+}
+
+// Full tells whether as many messages of a stream of another site wait as may.
+func (l *Log) Full() bool {
+	for _, s := range l.others {
+		for _, f := range s.followers {
+			if len(f.live) == cap(f.live) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Break does what the engine does when it cannot write into its directory.
 func (l *Log) Break() error { return l.engine.running.Load().ShutdownJetStream() }
 

@@ -37,7 +37,7 @@ func (l *Log) newSource(site string, nc *nats.Conn) *source {
 	for i := range s.followers {
 		s.followers[i] = &follower{
 			source: s, stream: i, own: site == l.cfg.Site, inbox: l.inbox("f", i), next: 1,
-			live: make(chan *nats.Msg, liveMost), answers: make(chan *nats.Msg, fillMost+8), poke: make(chan struct{}, 1), look: make(chan struct{}, 1),
+			live: make(chan *nats.Msg, l.cfg.live), answers: make(chan *nats.Msg, fillMost+8), poke: make(chan struct{}, 1), look: make(chan struct{}, 1),
 		}
 	}
 	return s
