@@ -266,7 +266,7 @@ func (d *door) serve(x *exchange, resource func(*exchange) error) (fault *oob.Fa
 			x.pass.Leave()
 		}
 		if p := recover(); p != nil {
-			fault = oob.FaultOf(fmt.Errorf("panic: %v: %s", p, debug.Stack()))
+			fault = oob.FaultOf(panicked(p))
 		}
 	}()
 	ctx, cancel := latent.WithTimeout(x.r.Context(), d.config.Timeout)
@@ -274,6 +274,9 @@ func (d *door) serve(x *exchange, resource func(*exchange) error) (fault *oob.Fa
 	x.ctx = ctx
 	return interrupted(oob.FaultOf(resource(x)))
 }
+
+// panicked is the error of who has panicked, which ends nothing but what was asked for.
+func panicked(p any) error { return fmt.Errorf("panic: %v: %s", p, debug.Stack()) }
 
 // interrupted tells an end of the request's context, which is nobody's bug, from an Internal fault.
 func interrupted(fault *oob.Fault) *oob.Fault {

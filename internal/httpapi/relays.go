@@ -70,7 +70,14 @@ func (d *door) relays(x *exchange) error {
 	var storing sync.WaitGroup
 	for i := range each { // all at once: a log takes what comes together as fast as one alone
 		if one := &each[i]; one.err == nil {
-			storing.Go(func() { one.err = d.storeOne(ctx, courier, one.publication) })
+			storing.Go(func() {
+				defer func() {
+					if p := recover(); p != nil {
+						one.err = panicked(p)
+					}
+				}()
+				one.err = d.storeOne(ctx, courier, one.publication)
+			})
 		}
 	}
 	storing.Wait()

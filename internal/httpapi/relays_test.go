@@ -152,6 +152,25 @@ func TestSeveralRelays_AreCountedAndFaultsOfOursLogged(t *testing.T) {
 	p.counted(map[string]uint64{"relays mesh ": 1, "republish mesh ": 2, "republish mesh internal": 1, "republish mesh malformed": 1})
 }
 
+// TestSeveralRelays_OneThatPanicsIsAFaultOfOurs, and takes nobody along.
+func TestSeveralRelays_OneThatPanicsIsAFaultOfOurs(t *testing.T) {
+	var calls atomic.Int64
+	p := startRelayed(t, func(context.Context) error {
+		if calls.Add(1) == 1 {
+			panic("a bug")
+		}
+		return nil
+	})
+	got := p.send(p.together(p.Passport("x"), p.Passport("y")))
+	each, ok := atis.ReadRelaysAnswer([]byte(got.Body), 2)
+	if !ok || each[0].Status+each[1].Status != http.StatusCreated+http.StatusInternalServerError || strings.Contains(got.Body, "a bug") {
+		t.Errorf("%d %s", got.Status, got.Body)
+	}
+	if _, text := p.log.take(t); !strings.Contains(text, "a bug") {
+		t.Errorf("logged: %s", text)
+	}
+}
+
 // TestSeveralRelays_AreStoredAtOnce: none of them waits for another to be in the log.
 func TestSeveralRelays_AreStoredAtOnce(t *testing.T) {
 	const several = 8
