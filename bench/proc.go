@@ -78,25 +78,17 @@ func machineCPU() time.Duration {
 }
 
 // peak is the most that has been resident so far, in bytes.
-func (p *process) peak() int64 {
-	var total int64
-	for _, pid := range family(p.command.Process.Pid) {
-		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // absent: nothing is added
-		_, rest, _ := bytes.Cut(text, []byte("\nVmHWM:"))
-		if fields := bytes.Fields(rest); len(fields) > 0 {
-			kilobytes, _ := strconv.ParseInt(string(fields[0]), 10, 64)
-			total += kilobytes << 10
-		}
-	}
-	return total
-}
+func (p *process) peak() int64 { return p.inAll("status", "VmHWM") }
 
 // memory is what is resident, in bytes; pages that several processes share are divided among them.
-func (p *process) memory() int64 {
+func (p *process) memory() int64 { return p.inAll("smaps_rollup", "Pss") }
+
+// inAll adds up a line of a file in /proc over the processes, in bytes.
+func (p *process) inAll(file, line string) int64 {
 	var total int64
 	for _, pid := range family(p.command.Process.Pid) {
-		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid)) // absent: nothing is added
-		_, rest, _ := bytes.Cut(text, []byte("\nPss:"))
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file)) // absent: nothing is added
+		_, rest, _ := bytes.Cut(text, []byte("\n"+line+":"))
 		if fields := bytes.Fields(rest); len(fields) > 0 {
 			kilobytes, _ := strconv.ParseInt(string(fields[0]), 10, 64)
 			total += kilobytes << 10
